@@ -1,0 +1,1 @@
+"""Podwright as Pulumi resources."""

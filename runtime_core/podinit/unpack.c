@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "podinit.h"
+
+int unpack_main(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return 2;
+}

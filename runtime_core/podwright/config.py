@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's configuration: one TOML file, every key with a default."""
+
+import os
+from typing import Any, NamedTuple
+
+from podwright.errors import ConfigError
+
+DEFAULT_PATH = "/etc/podwright/podwright.toml"
+
+
+class Config(NamedTuple):
+    """What a host may set. Section ``[network] bridge`` of the file is the attribute ``network_bridge``."""
+
+    root: str = "/var/lib/podwright"
+    """Images, layers and pods: survives a reboot."""
+    run: str = "/run/podwright"
+    """Sockets, locks and live state: gone after a reboot."""
+    network_bridge: str = "podwright0"
+    network_subnet: str = "10.77.0.0/16"
+    """IPv4 network of the pods; its first address is the bridge's."""
+    cgroups_parent: str = "/podwright"
+    """The cgroup under which each pod gets its own, in every hierarchy."""
+    cgroups_missing: str = "error"
+    """What to do about a limit whose controller the host lacks: ``error`` or ``warn``."""
+    pods_pids_limit: int = 4096
+    """Most processes of one pod (the kubelet's podPidsLimit)."""
+    registries_insecure: tuple[str, ...] = ()
+    """Registries (host[:port]) reached over plain HTTP, besides those on loopback."""
+
+
+def load(path: str | None = None) -> Config:
+    """Read the configuration: ``path``, else ``$PODWRIGHT_CONFIG``, else the default file if there is one.
+
+    Raises ConfigError for a file that is named but missing, for bad TOML and for unknown or mistyped keys.
+    """
+    explicit = path or os.environ.get("PODWRIGHT_CONFIG")
+    try:
+        with open(explicit or DEFAULT_PATH, "rb") as file:
+            text = file.read()
+    except FileNotFoundError:
+        if explicit:
+            raise ConfigError(f"the configuration file {explicit} does not exist") from None
+        return Config()
+    return _parse(text.decode(), explicit or DEFAULT_PATH)
+
+
+def _parse(text: str, path: str) -> Config:
+    import tomllib  # 14 ms that only a host with a configuration file pays
+
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, dict):
+            values |= {f"{key}_{name}": (f"{key}.{name}", item) for name, item in value.items()}
+        else:
+            values[key] = (key, value)
+    defaults = Config()._asdict()
+    for attribute, (key, value) in values.items():
+        if attribute not in defaults:
+            raise ConfigError(f"{path}: unknown key {key}", field=key, value=value)
+        values[attribute] = _typed(path, key, value, defaults[attribute])
+    config = Config(**values)
+    if config.cgroups_missing not in ("error", "warn"):
+        raise ConfigError(
+            f'{path}: cgroups.missing is {config.cgroups_missing!r}, but must be "error" or "warn"',
+            field="cgroups.missing",
+            value=config.cgroups_missing,
+        )
+    return config
+
+
+def _typed(path: str, key: str, value: object, default: object) -> object:
+    if isinstance(default, tuple):
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise ConfigError(f"{path}: {key} is {value!r}, but must be a list of strings", field=key, value=value)
+    if type(value) is not type(default):
+        kind = {"str": "a string", "int": "an integer"}[type(default).__name__]
+        raise ConfigError(f"{path}: {key} is {value!r}, but must be {kind}", field=key, value=value)
+    return value
