@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every way to build, try and check Podwright. `make help` lists them.
+PYTHON ?= python3
+# Ansible refuses to start without a UTF-8 locale; C.UTF-8 is on every glibc and musl system.
+export LC_ALL := C.UTF-8
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## .venv with both distributions, the collection linked in, and what the system lacks (as root)
+	@$(PYTHON) tools/setup.py
+
+demo: setup ## a pod of two containers through Ansible, twice (as root); it keeps running
+	@.venv/bin/python tools/demo.py
+
+demo-clean: ## end the demo's pod
+	@.venv/bin/podwright delete pod hello --grace 0
+
+test: ## everything CI runs (as root)
+	@$(PYTHON) tools/setup.py --peers
+	@.venv/bin/python tools/check.py
+
+lint: setup ## formatting, types, imports, licences, the C compiler's warnings
+	@.venv/bin/python tools/check.py lint
+
+check-fast: setup ## lint and the tests that need no privileges
+	@.venv/bin/python tools/check.py lint core
+
+benchmark: ## the time of a pod beside podman's (as root)
+	@$(PYTHON) tools/setup.py --peers
+	@.venv/bin/python benchmarks/pod_up.py
+
+format: setup ## let ruff format the Python files
+	@.venv/bin/ruff format -q . && .venv/bin/ruff check -q --fix .
+
+lock: ## write requirements/ci.txt anew from requirements/ci.in and the two distributions
+	@$(PYTHON) tools/lock.py
+
+clean: ## remove what the targets above made in this directory
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .ansible
+	rm -rf runtime_core/podinit/build runtime_core/podwright/_bin
+
+.PHONY: help setup demo demo-clean test lint check-fast benchmark format lock clean
