@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``podwright api``: one request as JSON on stdin, one answer on stdout. The door for everything remote.
+
+``handle`` is the whole of it as a function, so that the Ansible module and its fast lane say exactly the same.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from podwright.errors import ManifestError, PodwrightError
+from podwright.runtime import Result, Runtime
+
+VERSION = 1
+
+
+def handle(request: dict[str, Any]) -> dict[str, Any]:
+    """Answer one request.
+
+    ``{"version": 1, "action": A, …}`` with A one of plan, apply, get, list, logs, delete. The answer is
+    ``{"status": "ok", "result": …}`` or ``{"status": "error", "error": {"type", "message", "field"?, "value"?}}``.
+    Raises nothing that a user could cause.
+    """
+    try:
+        return {"status": "ok", "result": _answer(request)}
+    except PodwrightError as error:
+        return {"status": "error", "error": error.as_dict()}
+
+
+def respond(text: str) -> str:
+    """Answer the request in ``text`` (JSON) as JSON text."""
+    try:
+        request = json.loads(text)
+        if not isinstance(request, dict):
+            raise TypeError("it must be an object")
+    except (ValueError, TypeError) as error:
+        return json.dumps({"status": "error", "error": {"type": "ApiError", "message": f"not a request: {error}"}})
+    return json.dumps(handle(request))
+
+
+def _answer(request: dict[str, Any]) -> Any:
+    version = request.get("version")
+    if version != VERSION:
+        raise PodwrightError(
+            f"the request's version is {version!r}, but this podwright speaks {VERSION}; upgrade the older side",
+            field="version",
+            value=version,
+        )
+    action = _ACTIONS.get(request.get("action", ""))
+    if action is None:
+        raise PodwrightError(
+            f"unknown action {request.get('action')!r}; choose one of: {', '.join(_ACTIONS)}",
+            field="action",
+            value=request.get("action"),
+        )
+    return action(Runtime(), request)
+
+
+def _plan(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
+    return runtime.plan(_manifest(request)).as_dict()
+
+
+def _apply(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
+    wait, timeout = bool(request.get("wait", False)), float(request.get("timeout", 120.0))
+    return _result(runtime.apply(_manifest(request), wait=wait, timeout=timeout))
+
+
+def _delete(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
+    name, namespace = _target(request)
+    if request.get("dry_run"):
+        return _result(Result(runtime.plan_delete(name, namespace), None))
+    return _result(runtime.delete(name, namespace, grace=request.get("grace")))
+
+
+def _get(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
+    return runtime.get(*_target(request))
+
+
+def _list(runtime: Runtime, request: dict[str, Any]) -> list[dict[str, Any]]:
+    return runtime.list(request.get("namespace"))
+
+
+def _logs(runtime: Runtime, request: dict[str, Any]) -> list[str]:
+    name, namespace = _target(request)
+    return runtime.logs(name, namespace, container=request.get("container"), tail=request.get("tail"))
+
+
+_ACTIONS: dict[str, Callable[[Runtime, dict[str, Any]], Any]] = {
+    "plan": _plan,
+    "apply": _apply,
+    "get": _get,
+    "list": _list,
+    "logs": _logs,
+    "delete": _delete,
+}
+
+
+def _result(result: Result) -> dict[str, Any]:
+    return {**result.plan.as_dict(), "pod": result.pod}
+
+
+def _target(request: dict[str, Any]) -> tuple[str, str]:
+    """Return name and namespace: given as such, or those of a manifest."""
+    if request.get("name"):
+        return str(request["name"]), str(request.get("namespace") or "default")
+    metadata = _manifest(request).get("metadata")
+    if not isinstance(metadata, dict) or not metadata.get("name"):
+        raise ManifestError("metadata.name: a pod needs a name", field="metadata.name")
+    return str(metadata["name"]), str(metadata.get("namespace") or "default")
+
+
+def _manifest(request: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(request.get("manifest"), dict):
+        return dict(request["manifest"])
+    if isinstance(request.get("text"), str):
+        from podwright.manifest.load import load_documents
+
+        documents = load_documents(request["text"])
+        if len(documents) != 1:
+            raise ManifestError(f"the text holds {len(documents)} documents, but one Pod is expected")
+        return documents[0]
+    raise ManifestError("the request holds neither a manifest nor a text")

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``get pods`` and ``images`` print: kubectl's columns, or JSON."""
+
+import calendar
+import json
+import time
+from typing import Any
+
+from podwright.images.store import Image
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON."""
+    print(json.dumps(value, indent=2))
+
+
+def print_pods(pods: list[dict[str, Any]]) -> None:
+    """Print one line a pod: name, ready containers, what it does, restarts, age and address."""
+    rows = [("NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP")]
+    for pod in pods:
+        status = pod["status"]
+        containers = status["containerStatuses"]
+        ready = sum(item["ready"] for item in containers)
+        rows.append(
+            (
+                pod["metadata"]["name"],
+                f"{ready}/{len(containers)}",
+                _summary(status),
+                str(sum(item["restartCount"] for item in containers)),
+                _age(pod["metadata"]["creationTimestamp"]),
+                status.get("podIP", "<none>"),
+            )
+        )
+    _print_table(rows)
+
+
+def print_images(images: list[Image]) -> None:
+    """Print one line an image: reference, digest and size of what was downloaded."""
+    rows = [("IMAGE", "DIGEST", "SIZE")]
+    rows += [(image.reference, image.digest[:19], f"{image.size / 1e6:.1f} MB") for image in images]
+    _print_table(rows)
+
+
+def _print_table(rows: list[Any]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _summary(status: dict[str, Any]) -> str:
+    """Return the reason of the first container that is not well, else the phase, as kubectl does."""
+    for item in status["containerStatuses"]:
+        kind, detail = next(iter(item["state"].items()))
+        if kind != "running" and status["phase"] != "Succeeded":
+            return str(detail.get("reason", status["phase"]))
+    return str(status["phase"])
+
+
+def _age(timestamp: str) -> str:
+    seconds = int(time.time() - calendar.timegm(time.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ")))
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{max(seconds, 0)}s"

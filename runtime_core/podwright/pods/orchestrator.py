@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carrying out a plan, so that it can be killed at any step and the next apply converges.
+
+A pod's record is written before the first side effect (``creating``) and after the last (``running``). What is found
+unfinished is taken down and made anew; an interrupted update of one container is found in ``Record.updating``.
+"""
+
+import os
+import time
+from typing import Any, Protocol
+
+from podwright.errors import HostError, ImageError
+from podwright.images.store import Image, ImageStore
+from podwright.limits import MAX_PODS
+from podwright.plan.model import Observed, Plan, Problem
+from podwright.pods.store import NameLock, PodStore, Record
+
+
+class PodManager(Protocol):
+    """What a runtime class must be able to do; ``pods/native.py`` is one."""
+
+    def create(self, record: Record, images: dict[str, Image]) -> None:
+        """Make the sandbox and start all containers."""
+
+    def update(self, record: Record, images: dict[str, Image], restart: list[str], in_place: list[str]) -> None:
+        """Restart some containers from the new record, and change the limits of others in place."""
+
+    def destroy(self, uid: str, grace: int) -> None:
+        """Stop the pod and leave nothing of it but its record. Any part may be missing already."""
+
+    def problems(self, record: Record) -> list[Problem]:
+        """Name what of a running pod is broken."""
+
+
+class Orchestrator:
+    """Applies plans to pods with one manager, one image store and one store of records."""
+
+    def __init__(self, store: PodStore, manager: PodManager, images: ImageStore) -> None:
+        self._store = store
+        self._manager = manager
+        self._images = images
+
+    def observe(self, record: Record | None, desired: dict[str, Any] | None) -> Observed:
+        """Look at the host, changing nothing: what state is the pod in, what is wrong, which image tags have moved."""
+        if record is None:
+            return Observed(state="absent", problems=[], digests={})
+        if record.state != "running":
+            return Observed(state="deleting" if record.state == "deleting" else "unfinished", problems=[], digests={})
+        problems = self._manager.problems(record) + _interrupted(record)
+        always = [item for item in (desired or {"spec": {"containers": []}})["spec"]["containers"] if _pulls_always(item)]
+        digests = {item["name"]: self._images.resolve(item["image"]) for item in always}
+        return Observed(state="running", problems=problems, digests=digests)
+
+    def apply(self, lock: NameLock, plan: Plan, desired: Record) -> Record:
+        """Do what ``plan`` says under the pod's lock and return the new record."""
+        if plan.action == "repair":
+            return self._repair(desired)
+        if plan.action in ("create", "recreate"):
+            return self._make(lock, desired)
+        return self._update(plan, desired)
+
+    def delete(self, lock: NameLock, grace: int | None) -> None:
+        """Remove the pod whose name is locked, whatever state it is in."""
+        if lock.uid is None:
+            return
+        record = self._store.read(lock.uid)
+        seconds = grace
+        if record:
+            if seconds is None:
+                seconds = int(record.pod["spec"]["terminationGracePeriodSeconds"])
+            if record.state != "deleting":
+                self._store.write(record._replace(state="deleting"))
+        self._manager.destroy(lock.uid, seconds or 0)
+        remove_tree(self._store.pod_dir(lock.uid))
+        lock.clear()
+
+    def _make(self, lock: NameLock, desired: Record) -> Record:
+        images = self._pull(desired.containers)  # first: what fails here leaves an existing pod alone
+        if lock.uid is None:
+            if self._store.count() > MAX_PODS:  # the locked name counts already
+                raise HostError(f"this host has {MAX_PODS} pods already, which is the most that podwright runs")
+        else:
+            self.delete(lock, None)
+        os.makedirs(self._store.pod_dir(desired.uid), mode=0o700)
+        lock.set(desired.uid)
+        record = desired._replace(state="creating", images=_resolved(desired, images))
+        self._store.write(record)
+        try:
+            self._manager.create(record, images)
+        except BaseException:
+            self.delete(lock, 0)
+            raise
+        record = record._replace(state="running")
+        self._store.write(record)
+        return record
+
+    def _repair(self, desired: Record) -> Record:
+        """Bring a pod whose processes are gone or astray up again: the same uid, address, logs and restart counts."""
+        images = self._pull(desired.containers)
+        self._manager.destroy(desired.uid, 0)
+        record = desired._replace(state="running", images=_resolved(desired, images))
+        try:
+            self._manager.create(record, images)
+        except BaseException:
+            self._manager.destroy(desired.uid, 0)
+            raise
+        self._store.write(record)
+        return record
+
+    def _update(self, plan: Plan, desired: Record) -> Record:
+        touched = set(plan.restart)
+        images = self._pull([item for item in desired.containers if item["name"] in touched])
+        old = self._store.read(desired.uid)
+        if old is None:
+            raise HostError(f"the record of pod {desired.name} vanished during its update")
+        record = desired._replace(state="running", images={**old.images, **_resolved(desired, images)})
+        if plan.restart or plan.in_place:
+            self._store.write(old._replace(updating={"restart": plan.restart, "inPlace": plan.in_place}, source=""))
+            self._manager.update(record, images, plan.restart, plan.in_place)
+        self._store.write(record)
+        return record
+
+    def _pull(self, containers: list[dict[str, Any]]) -> dict[str, Image]:
+        """Return the image of each container by its name, pulled as its policy says and unpacked."""
+        images: dict[str, Image] = {}
+        pulled: dict[str, Image] = {}
+        for container in containers:
+            reference = container["image"]
+            if reference not in pulled or _pulls_always(container):
+                pulled[reference] = self._image(reference, container)
+            images[container["name"]] = pulled[reference]
+        return images
+
+    def _image(self, reference: str, container: dict[str, Any]) -> Image:
+        local = None if _pulls_always(container) else self._images.get(reference)
+        if local is not None:
+            return local
+        if container["imagePullPolicy"] == "Never":
+            raise ImageError(
+                f"container {container['name']}: image {reference} is not on this host, and imagePullPolicy is Never; "
+                "import it, or choose IfNotPresent",
+                value=reference,
+            )
+        return self._images.pull(reference)
+
+
+def _pulls_always(container: dict[str, Any]) -> bool:
+    return bool(container["imagePullPolicy"] == "Always")
+
+
+def _resolved(record: Record, images: dict[str, Image]) -> dict[str, dict[str, str]]:
+    return {
+        item["name"]: {"reference": item["image"], "digest": images[item["name"]].digest}
+        for item in record.containers
+        if item["name"] in images
+    }
+
+
+def _interrupted(record: Record) -> list[Problem]:
+    effects = {"restart": "restart container {}", "inPlace": "in-place"}
+    return [
+        Problem(f"status.containerStatuses[{name}]", "its last update was interrupted", effects[kind].format(name))
+        for kind, names in record.updating.items()
+        for name in names
+    ]
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder and all below it, following no link. No such folder is no error.
+
+    What a process that was just killed still adds is waited for briefly.
+    """
+    for _ in range(100):
+        try:
+            entries = list(os.scandir(path))
+        except FileNotFoundError:
+            return
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(entry.path)
+            else:
+                os.unlink(entry.path)
+        try:
+            os.rmdir(path)
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    raise HostError(f"the folder {path} cannot be removed: something keeps writing to it")

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting and reaching a pod's supervisor, ``podinit supervise``."""
+
+import json
+import os
+import select
+import time
+from typing import Any
+
+from podwright.agent.client import request
+from podwright.errors import HostError
+from podwright.files import is_locked, read_json
+
+START_TIMEOUT = 60.0  # seconds until a supervisor that says nothing is given up
+EXIT_TIMEOUT = 10.0  # seconds between the answer to "stop" and the end of the process
+
+
+class Supervisor:
+    """The supervisor of one pod: ``pod_dir`` holds its plans, ``run_dir`` its socket, lock and state."""
+
+    def __init__(self, podinit: str, pod_dir: str, run_dir: str) -> None:
+        self._podinit = podinit
+        self._pod_dir = pod_dir
+        self._run_dir = run_dir
+
+    def alive(self) -> bool:
+        """Tell whether the process lives: it holds the lock exactly as long."""
+        return is_locked(f"{self._run_dir}/lock")
+
+    def state(self) -> dict[str, Any] | None:
+        """Return the supervisor's state.json, or None when no supervisor lives."""
+        if not self.alive():
+            return None
+        state = read_json(f"{self._run_dir}/state.json")
+        return state if isinstance(state, dict) else None
+
+    def start(self) -> None:
+        """Start it and wait until the sandbox stands and every container was started, or raise HostError.
+
+        The process is spawned, never forked: the caller may have threads. It leaves this process' session and group, and
+        shares none of its descriptors.
+        """
+        ready, theirs = os.pipe2(os.O_CLOEXEC)
+        try:
+            log = f"{self._pod_dir}/supervisor.log"
+            pid = os.posix_spawn(
+                self._podinit,
+                [self._podinit, "supervise", self._pod_dir, self._run_dir],
+                {},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, theirs, 3),
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                ],
+                setsigmask=(),
+                setsigdef=(2, 13, 15),
+            )
+            os.close(theirs)
+            theirs = -1
+            answer = _read_all(ready, START_TIMEOUT)
+            os.waitpid(pid, 0)  # podinit goes into the background: this is its first process, which ends at once
+        finally:
+            os.close(ready)
+            if theirs >= 0:
+                os.close(theirs)
+        self._check(answer)
+
+    def _check(self, answer: bytes) -> None:
+        try:
+            message = json.loads(answer)
+        except ValueError:
+            with open(f"{self._pod_dir}/supervisor.log", encoding="utf-8", errors="replace") as file:
+                reason = file.read()[-500:].strip()
+            raise HostError(f"the pod's supervisor ended before the pod was up: {reason or 'it gave no reason'}") from None
+        if message.get("status") != "ok":
+            raise HostError(f"the pod's sandbox cannot be made: {message.get('message')}")
+
+    def update(self, containers: list[str], grace: int) -> None:
+        """Stop these containers and start them again from their new plans."""
+        request(self._run_dir, "update", timeout=grace + START_TIMEOUT, containers=containers, grace=grace)
+
+    def stop(self, grace: int) -> None:
+        """Stop all containers within ``grace`` seconds, then the supervisor itself. No supervisor is no error."""
+        if not self.alive():
+            return
+        request(self._run_dir, "stop", timeout=grace + START_TIMEOUT, grace=grace)
+        deadline = time.monotonic() + EXIT_TIMEOUT
+        while self.alive():
+            if time.monotonic() > deadline:
+                raise HostError(f"the pod's supervisor has stopped its containers but does not end ({self._run_dir})")
+            time.sleep(0.001)
+
+
+def _read_all(fd: int, timeout: float) -> bytes:
+    """Read until the other side closes."""
+    received = b""
+    deadline = time.monotonic() + timeout
+    while True:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not select.select([fd], [], [], remaining)[0]:
+            raise HostError(f"the pod's supervisor did not come up in {timeout:.0f} s")
+        chunk = os.read(fd, 65536)
+        if not chunk:
+            return received
+        received += chunk
