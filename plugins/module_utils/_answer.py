@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, Podwright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``podwright api`` printed, as the result of a task. Private to this collection.
+
+The module and the action plugin both end here, so that a task's result does not depend on which of them ran.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class AnswerError(Exception):
+    """The task failed; result is what to return besides msg."""
+
+    def __init__(self, msg: str, **result: Any) -> None:
+        super().__init__(msg)
+        self.msg = msg
+        self.result = result
+
+
+def result(stdout: str, stderr: str, rc: int, diff_mode: bool) -> tuple[dict[str, Any], list[str]]:
+    """Return the task's result and its warnings, or raise AnswerError."""
+    answer = _find_answer(stdout)
+    if answer is None:
+        raise AnswerError(
+            f"the Podwright core ended with exit code {rc} and without an answer",
+            module_stdout=stdout,
+            module_stderr=stderr,
+            rc=rc,
+        )
+    if answer["status"] != "ok":
+        raise _failure(answer.get("error") or {})
+    plan = answer["result"]
+    converted = {
+        "changed": plan["changed"],
+        "action": plan["action"],
+        "changes": plan["changes"],
+        "pod": plan.get("pod"),
+    }
+    if diff_mode:
+        converted["diff"] = plan["diff"]
+    return converted, plan["warnings"]
+
+
+def _failure(error: dict[str, Any]) -> AnswerError:
+    named = {key: error[key] for key in ("type", "field", "value") if key in error}
+    return AnswerError(error.get("message") or "the Podwright core failed and did not say why", error=named)
+
+
+def _find_answer(stdout: str) -> dict[str, Any] | None:
+    """Return the answer in stdout, a JSON object that begins a line, or None.
+
+    What stands around it is noise: with a terminal, which some ways of becoming another user need, a shell's greeting
+    and the standard error come along.
+    """
+    decoder = json.JSONDecoder()
+    start = 0
+    for line in stdout.splitlines(keepends=True):
+        if line.startswith("{"):
+            try:
+                answer, _end = decoder.raw_decode(stdout, start)
+            except ValueError:
+                answer = None
+            if isinstance(answer, dict) and "status" in answer:
+                return answer
+        start += len(line)
+    return None
