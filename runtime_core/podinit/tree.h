@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names below a root directory: every lookup stays beneath it and follows no symbolic link (openat2(2)).
+#ifndef PODINIT_TREE_H
+#define PODINIT_TREE_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "failure.h"
+
+// Writes name to clean as "a/b/c", relative to the root ("" is the root itself; a leading slash counts for nothing).
+// False when a component is "..".
+bool tree_clean(const char *name, char clean[PATH_MAX]);
+
+// Splits a clean path in place into its directory ("" for the root) and its last component.
+struct tree_path {
+	const char *directory;
+	const char *base;
+};
+struct tree_path tree_split(char path[PATH_MAX]);
+
+// Opens directory, relative to root, as O_PATH: a descriptor, or -1 with errno.
+int tree_open(int root, const char *directory);
+
+// The same, making what is missing (0755, root's): a descriptor or -1.
+int tree_open_or_make(int root, const char *directory, struct failure *failure);
+
+// Makes or keeps the directory base in parent; over a whiteout, one that hides the layers below. 0 or -1 with errno.
+int tree_make_directory(int parent, const char *base);
+
+// Marks the directory base in parent as one that hides the layers below it: 0 or -1 with errno.
+int tree_set_opaque(int parent, const char *base);
+
+// Removes base from parent with all that is in it; it need not exist. 0 or -1 with errno.
+int tree_remove(int parent, const char *base);
+
+#endif
