@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a container and a pod may use, from the numbers of their ``resources``. Pure arithmetic, as the kubelet does it.
+
+Processor time is counted in millicores (``500m`` is half a processor), memory in bytes.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+CPU_PERIOD_US = 100_000
+MIN_QUOTA_US = 1_000  # the kernel refuses less (kernel/sched/core.c, min_cfs_quota_period)
+MIN_SHARES = 2
+MAX_SHARES = 262_144
+
+
+class Resources(NamedTuple):
+    """The numbers of one container's ``resources``; None is a key that is not there."""
+
+    cpu_request: int | None = None
+    cpu_limit: int | None = None
+    memory_limit: int | None = None
+
+
+class Limits(NamedTuple):
+    """What one cgroup enforces; None is no limit."""
+
+    cpu_quota_us: int | None = None
+    """Processor time per period, over all processors."""
+    cpu_period_us: int = CPU_PERIOD_US
+    cpu_shares: int | None = None
+    """Weight against the siblings when processors are scarce, in the units of cgroup v1 (1024 is one processor)."""
+    memory_max: int | None = None
+    """Bytes; swap comes on top of it nowhere."""
+    pids_max: int | None = None
+    container: bool = False
+    """A container's group: only the default devices may be opened, no swap, and an OOM kill takes all of it."""
+
+
+def container_limits(resources: Resources) -> Limits:
+    """Return the limits of one container's cgroup."""
+    request = resources.cpu_limit if resources.cpu_request is None else resources.cpu_request
+    return Limits(
+        cpu_quota_us=_quota(resources.cpu_limit),
+        cpu_shares=_shares(request or 0),
+        memory_max=resources.memory_limit or None,
+        container=True,
+    )
+
+
+def pod_limits(containers: Iterable[Resources], pids_max: int | None = None) -> Limits:
+    """Return the limits of the pod's cgroup: sums, and an upper bound only where every container has one."""
+    every = list(containers)
+    requests = (one.cpu_limit if one.cpu_request is None else one.cpu_request for one in every)
+    return Limits(
+        cpu_quota_us=_quota(_sum_of_all(one.cpu_limit for one in every)),
+        cpu_shares=_shares(sum(request or 0 for request in requests)),
+        memory_max=_sum_of_all(one.memory_limit for one in every),
+        pids_max=pids_max,
+    )
+
+
+def cpu_weight(shares: int) -> int:
+    """Convert cpu.shares of v1 to cpu.weight of v2, on the curve that newer OCI runtimes use.
+
+    It is a parabola in log2 that meets 2→1, 1024→100 and 262144→10000, so that the default of one is the default of
+    the other. The kubelet still uses a straight line for its pod groups; one curve everywhere keeps the proportions
+    between pods the same as between containers.
+    """
+    if shares <= MIN_SHARES:
+        return 1
+    if shares >= MAX_SHARES:
+        return 10_000
+    from math import ceil, log2
+
+    log = log2(shares)
+    return ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34))
+
+
+def _quota(millicores: int | None) -> int | None:
+    if not millicores:
+        return None
+    return max(MIN_QUOTA_US, millicores * CPU_PERIOD_US // 1000)
+
+
+def _shares(millicores: int) -> int:
+    return min(MAX_SHARES, max(MIN_SHARES, millicores * 1024 // 1000))
+
+
+def _sum_of_all(values: Iterable[int | None]) -> int | None:
+    total = 0
+    for value in values:
+        if not value:
+            return None
+        total += value
+    return total or None
