@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The provider behind :class:`pulumi_podwright.Pod`: the engine's calls, answered by the core.
+
+The engine keeps a provider in the stack's state as a pickle: by reference, so as the names of this module and of the
+class. Both names stay for ever, and an instance holds nothing. The calls come in another process than the program's,
+on four threads, whose process group gets a SIGINT at the end: the core forks nothing there, and what it starts has a
+session and streams of its own.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from pulumi_podwright import inputs
+
+if TYPE_CHECKING:
+    from podwright.plan.model import Change, Plan
+
+
+class PodProvider(ResourceProvider):
+    """Keeps one pod as its manifest says. The id is ``namespace/name``; the outputs hold the manifest last applied."""
+
+    serialize_as_secret_always = False  # the pickled reference is no secret
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Validate the inputs, and put the normalised manifest in: no I/O, and any value may be unknown."""
+        checked, failures = inputs.check(news)
+        return CheckResult(checked, [CheckFailure(failure.property, failure.reason) for failure in failures])
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Compare the manifest last applied with the new one, by the core's planner: no I/O.
+
+        Another name or namespace is another pod; the old one goes first, since both may want the same names and ports.
+        Everything else is an update, in which the core decides what restarts.
+        """
+        old, new = inputs.manifest_of(_olds), inputs.manifest_of(_news)
+        if new is None:
+            return DiffResult(changes=True)
+        if old is not None and _pod_id(old) != _pod_id(new):
+            return DiffResult(changes=True, replaces=["manifest"], delete_before_replace=True)
+        return DiffResult(changes=_plan(_olds, _news).changed or bool(_olds.get("drift")), replaces=[])
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Bring the pod up; one of that name that is there already, whole or half made, becomes this one."""
+        pod = _apply(props)
+        return CreateResult(_pod_id(pod), _outputs(props, pod))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Make the running pod what the new manifest says."""
+        return UpdateResult(_outputs(_news, _apply(_news)))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Look at the host: no such pod is an empty result; an edit by others and broken parts show in the properties.
+
+        Whatever keeps us from looking is raised, so that a host in trouble never looks like a pod that is gone.
+        """
+        from podwright.errors import NotFound
+        from podwright.runtime import Runtime
+
+        namespace, name = id_.split("/", 1)
+        runtime = Runtime()
+        try:
+            pod = runtime.get(name, namespace)
+        except NotFound:
+            return ReadResult("", {})
+        text = inputs.manifest_text(_manifest(pod))
+        outputs = _outputs({**props, "manifest": text}, pod)
+        outputs["drift"] = [_sentence(change) for change in runtime.plan(json.loads(text)).changes] or None
+        if text == props["manifest"]:
+            return ReadResult(id_, outputs)
+        return ReadResult(id_, outputs, {**inputs.settings(props), "manifest": text})
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Remove the pod, within its grace period; one that is gone already is fine."""
+        from podwright.runtime import Runtime
+
+        namespace, name = _id.split("/", 1)
+        Runtime().delete(name, namespace)
+
+
+def changed_fields(olds: dict[str, Any], news: dict[str, Any]) -> list[str]:
+    """Return the paths of the fields that differ between a pod's outputs and its checked inputs, as ``diff`` sees them.
+
+    They are the paths that the command line and Ansible's diff show for the same edit.
+    """
+    return [change.path for change in _plan(olds, news).changes]
+
+
+def _plan(olds: dict[str, Any], news: dict[str, Any]) -> "Plan":
+    """Plan with what the state recorded as applied, for a pod that is well (``read`` notes what is not, as drift)."""
+    from podwright.plan.model import Observed
+    from podwright.plan.planner import plan
+
+    old = inputs.manifest_of(olds)
+    recorded = None if old is None else {"pod": old, "normaliser": 0, "images": {}}
+    state = "absent" if old is None else "running"
+    return plan(inputs.manifest_of(news), recorded, Observed(state=state, problems=[], digests={}))
+
+
+def _apply(props: dict[str, Any]) -> dict[str, Any]:
+    """Apply the manifest of checked inputs and return the v1.Pod."""
+    from podwright.runtime import Runtime
+
+    wait = inputs.settings(props)
+    result = Runtime().apply(json.loads(props["manifest"]), wait=wait["wait"], timeout=wait["waitTimeout"])
+    return cast("dict[str, Any]", result.pod)  # only a delete leaves none
+
+
+def _outputs(props: dict[str, Any], pod: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties to keep for a pod: what was asked for, and what the host says of it."""
+    status = pod["status"]
+    return {
+        **inputs.settings(props),
+        "manifest": props["manifest"],
+        "uid": pod["metadata"]["uid"],
+        "phase": status["phase"],
+        "podIP": status.get("podIP", ""),
+    }
+
+
+def _manifest(pod: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest that a v1.Pod was made from: without its status and the metadata that the host added."""
+    metadata = {key: value for key, value in pod["metadata"].items() if key not in ("uid", "creationTimestamp")}
+    return {"apiVersion": pod["apiVersion"], "kind": pod["kind"], "metadata": metadata, "spec": pod["spec"]}
+
+
+def _pod_id(pod: dict[str, Any]) -> str:
+    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+
+
+def _sentence(change: "Change") -> str:
+    return f"{change.path}: {change.before} instead of {change.after} ({change.effect})"
