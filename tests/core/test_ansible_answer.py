@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pure half of the Ansible module: options to a request, an answer to a result."""
+
+import json
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.podwright.runtime.plugins.module_utils import _answer, _pod
+
+POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}}
+PLAN = {
+    "changed": True,
+    "action": "update",
+    "changes": [{"path": "spec"}],
+    "warnings": ["old tag"],
+    "diff": {"before": "a", "after": "b"},
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "check", "expected"),
+    [
+        ({"definition": POD}, None, False, {"action": "apply", "manifest": POD, "wait": True, "timeout": 120}),
+        (
+            {"definition": POD, "wait": False},
+            None,
+            False,
+            {"action": "apply", "manifest": POD, "wait": False, "timeout": 120},
+        ),
+        (
+            {"src": "p.yaml", "wait_timeout": 5},
+            "kind: Pod",
+            False,
+            {"action": "apply", "text": "kind: Pod", "wait": True, "timeout": 5},
+        ),
+        ({"definition": POD}, None, True, {"action": "plan", "manifest": POD}),
+        ({"src": "p.yaml"}, "", True, {"action": "plan", "text": ""}),
+        ({"definition": POD, "state": "absent"}, None, False, {"action": "delete", "manifest": POD, "dry_run": False}),
+        (
+            {"src": "p.yaml", "state": "absent"},
+            "kind: Pod",
+            True,
+            {"action": "delete", "text": "kind: Pod", "dry_run": True},
+        ),
+        (
+            {"name": "web", "state": "absent"},
+            None,
+            False,
+            {"action": "delete", "name": "web", "namespace": "default", "dry_run": False},
+        ),
+        (
+            {"name": "web", "namespace": "shop", "state": "absent"},
+            None,
+            True,
+            {"action": "delete", "name": "web", "namespace": "shop", "dry_run": True},
+        ),
+    ],
+)
+def test_request(options, text, check, expected):
+    params = ArgumentSpecValidator(**_pod.ARGUMENTS).validate(options).validated_parameters
+    assert _pod.request(params, text, check_mode=check) == {"version": 1, **expected}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "one of the following is required: definition, src, name"),
+        ({"definition": POD, "src": "p.yaml"}, "parameters are mutually exclusive: definition|src|name"),
+        ({"definition": POD, "name": "web"}, "parameters are mutually exclusive: definition|src|name"),
+        ({"name": "web"}, "state is present but any of the following are missing: definition, src"),
+        ({"definition": POD, "namespace": "shop"}, "missing parameter(s) required by 'namespace': name"),
+        ({"definition": POD, "state": "started"}, "value of state must be one of: absent, present, got: started"),
+        ({"definition": POD, "wait_timeout": "soon"}, "wait_timeout"),
+        ({"definition": POD, "image": "x"}, "image"),
+    ],
+)
+def test_bad_options(options, message):
+    errors = ArgumentSpecValidator(**_pod.ARGUMENTS).validate(options).error_messages
+    assert any(message in error for error in errors), errors
+
+
+def test_result():
+    answer = json.dumps({"status": "ok", "result": {**PLAN, "pod": POD}})
+    expected = {"changed": True, "action": "update", "changes": [{"path": "spec"}], "pod": POD}
+    assert _answer.result(answer, "", 0, diff_mode=False) == (expected, ["old tag"])
+    assert _answer.result(answer, "", 0, diff_mode=True) == ({**expected, "diff": PLAN["diff"]}, ["old tag"])
+
+
+def test_a_plan_has_no_pod():
+    result, _warnings = _answer.result(json.dumps({"status": "ok", "result": PLAN}), "", 0, diff_mode=False)
+    assert result["pod"] is None
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "{answer}",
+        "Welcome to web1\r\n{answer}\r\n",
+        '{{"motd": true}}\n{answer}\nbye\n',
+        "{{not json\n{answer}",
+    ],
+)
+def test_an_answer_is_found_among_noise(noise):
+    answer = json.dumps({"status": "ok", "result": PLAN})
+    assert _answer.result(noise.format(answer=answer), "", 0, diff_mode=False)[0]["changed"]
+
+
+def test_an_answer_over_several_lines():
+    answer = json.dumps({"status": "ok", "result": PLAN}, indent=2).replace("\n", "\r\n")
+    assert _answer.result(f"hello\n{answer}\n", "", 0, diff_mode=False)[0]["changed"]
+
+
+def test_an_error_names_field_and_value():
+    error = {"type": "ManifestError", "message": "metadata.name: no", "field": "metadata.name", "value": "A B"}
+    with pytest.raises(_answer.AnswerError) as caught:
+        _answer.result(json.dumps({"status": "error", "error": error}), "", 0, diff_mode=True)
+    assert caught.value.msg == "metadata.name: no"
+    assert caught.value.result == {"error": {"type": "ManifestError", "field": "metadata.name", "value": "A B"}}
+
+
+@pytest.mark.parametrize("stdout", ["", "Traceback", "{}", "[]", '{"status": ', '"status"'])
+def test_no_answer(stdout):
+    with pytest.raises(_answer.AnswerError) as caught:
+        _answer.result(stdout, "Killed", 137, diff_mode=False)
+    assert "exit code 137" in caught.value.msg
+    assert caught.value.result == {"module_stdout": stdout, "module_stderr": "Killed", "rc": 137}
