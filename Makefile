@@ -14,7 +14,7 @@ demo: setup ## a pod of two containers through Ansible, twice (as root); it keep
 	@.venv/bin/python tools/demo.py
 
 demo-clean: ## end the demo's pod
-	@.venv/bin/podwright delete pod hello --grace 0
+	@.venv/bin/podwright delete pod hello --grace-period 0
 
 test: ## everything CI runs (as root)
 	@$(PYTHON) tools/setup.py --peers

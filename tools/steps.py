@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of ``make test``, in order: the quick ones first. tools/check.py runs them."""
+
+from typing import NamedTuple
+
+
+class Step(NamedTuple):
+    """One check: a command that ends with 0 when all is well."""
+
+    name: str
+    group: str
+    command: list[str]
+    minutes: float = 5
+    """When it is ended as hung."""
+    pytest: bool = False
+    """Whether its tests are to be counted."""
+    folder: str = "."
+
+
+def _pytest(name: str, minutes: float) -> Step:
+    return Step(name, name, ["python", "-m", "pytest", "-q", f"tests/{name}"], minutes, pytest=True)
+
+
+STEPS = (
+    Step("format", "lint", ["ruff", "format", "--check", "--quiet", "."]),
+    Step("ruff", "lint", ["ruff", "check", "--quiet", "."]),
+    Step("mypy", "lint", ["mypy"]),
+    Step("imports", "lint", ["lint-imports"]),
+    # setup compiled podinit with musl-gcc already; this is glibc's headers, other warnings and the sanitizers
+    Step("podinit-asan", "lint", ["make", "-s", "-C", "runtime_core/podinit", "asan"]),
+    _pytest("core", 10),
+    Step("ansible-lint", "ansible", ["ansible-lint", "--offline", "--profile", "production"], 10),
+    _pytest("integration", 20),
+    _pytest("parity", 5),
+    _pytest("faults", 15),
+    Step("molecule", "molecule", ["molecule", "test"], 15, folder="roles/host"),
+    Step("benchmark", "benchmark", ["python", "benchmarks/pod_up.py", "--pairs", "1"], 10),
+    # last: it compiles Pulumi's engine where there is none
+    _pytest("pulumi", 30),
+)
