@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names as Kubernetes spells them: the patterns, and what each means in words.
+
+A pattern is written so that Python, Rust (pydantic) and ECMAScript (an editor's JSON Schema) read it alike: anchored,
+ASCII classes only, no look-around. Match it with ``re.fullmatch``, never with ``match``: Python's ``$`` also stands
+before a final newline.
+"""
+
+import re
+from typing import Any
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_HOST = r"[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"
+_COMPONENT = r"[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*"
+
+DNS_LABEL = f"^{_LABEL}$"
+"""RFC 1123 label; at most LABEL_LENGTH characters."""
+DNS_LABEL_OR_NOTHING = f"^({_LABEL})?$"
+DNS_SUBDOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
+"""RFC 1123 subdomain; at most SUBDOMAIN_LENGTH characters."""
+ENV_NAME = "^[ -<>-~]+$"
+"""Any printable ASCII but ``=`` (Kubernetes 1.34 and newer)."""
+PORT_NAME = "^[-a-z0-9]*$"
+"""The letters of a port's name (RFC 6335); see ``is_port_name`` for the rest."""
+IMAGE = (
+    rf"^(({_HOST}(\.{_HOST})*|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?{_COMPONENT}(/{_COMPONENT})*"
+    r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?$"
+)
+"""An image reference: ``[registry[:port]/]path[:tag][@digest]``."""
+ABSOLUTE_PATH = "^(/.*)?$"
+"""An absolute path on one line, or nothing."""
+
+LABEL_LENGTH = 63
+SUBDOMAIN_LENGTH = 253
+PORT_NAME_LENGTH = 15
+IMAGE_LENGTH = 511
+ANNOTATIONS_SIZE = 256 * 1024
+"""Bytes that all keys and values of the annotations may have together."""
+
+MEANING = {
+    DNS_LABEL: "must be lower case letters, digits and '-', and start and end with a letter or digit",
+    DNS_LABEL_OR_NOTHING: "must be lower case letters, digits and '-', and start and end with a letter or digit",
+    DNS_SUBDOMAIN: "must be lower case letters, digits, '-' and '.', and start and end with a letter or digit",
+    ENV_NAME: "must be printable ASCII without '='",
+    PORT_NAME: "must be lower case letters, digits and '-'",
+    IMAGE: "must be an image reference such as registry.example.com/team/app:1.2 (the path in lower case)",
+    ABSOLUTE_PATH: "must be an absolute path",
+}
+"""Pattern to the words of an error."""
+
+
+def is_port_name(name: str) -> bool:
+    """Tell whether a port may be called that: the pattern, at least one letter, no ``-`` at an end or doubled."""
+    return (
+        0 < len(name) <= PORT_NAME_LENGTH
+        and re.fullmatch(PORT_NAME, name) is not None
+        and re.search("[a-z]", name) is not None
+        and "--" not in name
+        and not name.startswith("-")
+        and not name.endswith("-")
+    )
+
+
+def is_label_key(key: str) -> bool:
+    """Tell whether ``[prefix/]name`` may key a label or an annotation."""
+    prefix, slash, name = key.rpartition("/")
+    if slash and (len(prefix) > SUBDOMAIN_LENGTH or not re.fullmatch(DNS_SUBDOMAIN, prefix)):
+        return False
+    return len(name) <= LABEL_LENGTH and re.fullmatch(_QUALIFIED, name) is not None
+
+
+def is_label_value(value: str) -> bool:
+    """Tell whether a label may have that value; the empty one is fine."""
+    return not value or (len(value) <= LABEL_LENGTH and re.fullmatch(_QUALIFIED, value) is not None)
+
+
+def default_hostname(pod_name: str) -> str:
+    """Return the hostname of a pod that asks for none: its name, cut as the kubelet cuts it (HOST_NAME_MAX is 64)."""
+    return pod_name[:LABEL_LENGTH].rstrip("-.")
+
+
+def hostname_of(pod: dict[str, Any]) -> str:
+    """Return the hostname inside a (normalised) pod."""
+    name: str = pod["spec"].get("hostname") or default_hostname(pod["metadata"]["name"])
+    return name
+
+
+def image_tag(image: str) -> str | None:
+    """Return the tag of a reference; ``latest`` when it has neither tag nor digest, None when it has a digest only."""
+    name, at, _ = image.partition("@")
+    _, colon, tag = name.rpartition("/")[2].partition(":")
+    if colon:
+        return tag
+    return None if at else "latest"

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a manifest to the one form in which Podwright stores, compares and runs a Pod.
+
+Pure: no I/O but its own schema file. ``normalise(normalise(x).pod).pod == normalise(x).pod``, and manifests that mean
+the same have the same canonical JSON: defaults are filled in as an API server does, whatever says "off" or has no
+effect is left out, quantities are rewritten, lists whose order means nothing are sorted.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+from podwright.limits import MAX_MANIFEST_SIZE
+from podwright.manifest import check, expand, names, quantity, rules
+from podwright.manifest.faults import Fault, error
+from podwright.manifest.ignored import warnings_of
+from podwright.manifest.sift import sift
+
+NORMALISER_VERSION = 1
+"""Goes up whenever the same manifest gives another normalised Pod than before."""
+
+DEFAULT_GRACE_PERIOD = 30
+"""Seconds, as in Kubernetes."""
+
+
+class Normalised(NamedTuple):
+    """A Pod in its normal form, and what its author should know."""
+
+    pod: dict[str, Any]
+    warnings: list[str]
+
+
+def normalise(manifest: dict[str, Any]) -> Normalised:
+    """Check a Pod and return its normal form. Raises ManifestError with the first few things that are wrong."""
+    _check_envelope(manifest)
+    pod, faults, warnings = sift(manifest)
+    if not check.accepts(pod):
+        from podwright.manifest.explain import explain
+
+        faults += explain(pod)
+    faults = faults or rules.faults_of(pod)
+    if faults:
+        raise error(faults)
+    warnings += warnings_of(pod["spec"])
+    normal = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(pod["metadata"]), "spec": {}}
+    normal["spec"] = _spec(pod["spec"], pod["metadata"]["name"], warnings)
+    return Normalised(normal, warnings)
+
+
+def _check_envelope(manifest: object) -> None:
+    """Refuse what is no object, no Pod, no JSON or too large, before looking into it."""
+    if not isinstance(manifest, dict):
+        raise error([Fault("manifest", "must be an object with apiVersion, kind, metadata and spec", manifest)])
+    kind = manifest.get("kind")
+    if isinstance(kind, str) and kind != "Pod":
+        raise error([Fault("kind", "podwright runs Pods, and no other kind", kind)])
+    try:
+        text = json.dumps(manifest, separators=(",", ":"), ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise error([Fault("manifest", f"cannot be written as JSON: {problem}")]) from problem
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAX_MANIFEST_SIZE:
+        raise error([Fault("manifest", f"is too large: at most {MAX_MANIFEST_SIZE} bytes of JSON are allowed", size)])
+
+
+def _metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    return _filled(
+        name=metadata["name"],
+        namespace=metadata.get("namespace") or "default",
+        labels=metadata.get("labels"),
+        annotations=metadata.get("annotations"),
+    )
+
+
+def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str, Any]:
+    grace = spec.get("terminationGracePeriodSeconds")
+    hostname = spec.get("hostname")
+    return {
+        "restartPolicy": spec.get("restartPolicy") or "Always",
+        "terminationGracePeriodSeconds": DEFAULT_GRACE_PERIOD if grace is None else grace,
+        "dnsPolicy": "Default",
+        **_filled(
+            hostname=hostname if hostname != names.default_hostname(pod_name) else None,
+            hostAliases=[
+                {"ip": rules.canonical_ip(alias["ip"]), "hostnames": alias["hostnames"]}
+                for alias in spec.get("hostAliases") or []
+            ],
+        ),
+        "containers": [
+            _container(container, f"spec.containers[{index}]", warnings)
+            for index, container in enumerate(spec["containers"])
+        ],
+    }
+
+
+def _container(container: dict[str, Any], field: str, warnings: list[str]) -> dict[str, Any]:
+    tag = names.image_tag(container["image"])
+    return _filled(
+        name=container["name"],
+        image=container["image"],
+        imagePullPolicy=container.get("imagePullPolicy") or ("Always" if tag == "latest" else "IfNotPresent"),
+        command=container.get("command"),
+        args=container.get("args"),
+        workingDir=container.get("workingDir"),
+        env=_env(container.get("env") or []),
+        ports=sorted(
+            (_port(port) for port in container.get("ports") or []),
+            key=lambda port: (port["containerPort"], port["protocol"]),
+        ),
+        resources=_resources(container.get("resources") or {}, f"{field}.resources", warnings),
+    )
+
+
+def _port(port: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **_filled(name=port.get("name")),
+        "containerPort": port["containerPort"],
+        "protocol": port.get("protocol") or "TCP",
+    }
+
+
+def _env(env: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return the variables sorted by name, but none before or after another when a ``$(NAME)`` makes that matter."""
+    position = {variable["name"]: index for index, variable in enumerate(env)}
+    values = {variable["name"]: variable.get("value") or "" for variable in env}
+    after: dict[str, set[str]] = {name: set() for name in values}
+    for name, value in values.items():
+        for other in expand.references(value):
+            if other in position and other != name:
+                first, second = sorted((name, other), key=position.__getitem__)
+                after[second].add(first)
+    ordered: dict[str, str] = {}
+    waiting = sorted(values)
+    while waiting:
+        name = next(name for name in waiting if after[name] <= ordered.keys())
+        ordered[name] = values[name]
+        waiting.remove(name)
+    return [{"name": name, "value": value} for name, value in ordered.items()]
+
+
+def _resources(resources: dict[str, Any], field: str, warnings: list[str]) -> dict[str, dict[str, str]]:
+    limits = resources.get("limits") or {}
+    requests = {**limits, **(resources.get("requests") or {})}
+    return _filled(
+        limits=_quantities(limits, f"{field}.limits", warnings),
+        requests=_quantities(requests, f"{field}.requests", [] if not resources.get("requests") else warnings),
+    )
+
+
+def _quantities(quantities: dict[str, Any], field: str, warnings: list[str]) -> dict[str, str]:
+    """Return canonical quantities, rounded up to what the kernel can count: millicores and bytes."""
+    result = {}
+    for name, value in quantities.items():
+        nano = quantity.parse(value)
+        step = quantity.MILLI if name == "cpu" else quantity.NANO
+        whole = -(-nano // step) * step
+        result[name] = quantity.canonical(whole, binary=name == "memory")
+        if whole != nano:
+            warnings.append(f"{field}[{name}]: {value} is rounded up to {result[name]}")
+    return result
+
+
+def _filled(**fields: Any) -> dict[str, Any]:
+    """Return the fields that say something; null and empty ones mean the same as absent ones."""
+    return {name: value for name, value in fields.items() if value}

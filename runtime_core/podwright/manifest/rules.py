@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules that a schema cannot say: between fields, between items of a list, and inside names and quantities.
+
+Each function takes a part of a Pod whose structure is right and yields the faults in it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from podwright.manifest import names, quantity
+from podwright.manifest.faults import Fault
+
+RUNTIME_CLASSES = ("pod-containers", "pod-wasm", "pod-microvm-containers")
+DEFAULT_RUNTIME_CLASS = RUNTIME_CLASSES[0]
+RESOURCES = ("cpu", "memory")
+
+# Before these were fields they were annotations, and an API server still obeys them.
+_SECURITY_ANNOTATIONS = ("container.apparmor.security.beta.kubernetes.io/", "container.seccomp.security.alpha.")
+
+
+def faults_of(pod: dict[str, Any]) -> list[Fault]:
+    """Return the faults of a Pod whose structure has been checked."""
+    return [*_metadata(pod["metadata"]), *_spec(pod["spec"])]
+
+
+def canonical_ip(text: str) -> str | None:
+    """Return an IP address in its one text (RFC 5952 for IPv6), or None when it is none."""
+    import socket
+
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_ntop(family, socket.inet_pton(family, text))
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _metadata(metadata: dict[str, Any]) -> Iterator[Fault]:
+    for key, value in (metadata.get("labels") or {}).items():
+        field = f"metadata.labels[{key}]"
+        if not names.is_label_key(key):
+            yield Fault(field, "the key must be [prefix/]name: letters, digits, '-', '_' and '.', at most 63", key)
+        if not names.is_label_value(value):
+            yield Fault(
+                field,
+                "must be at most 63 letters, digits, '-', '_' and '.', and start and end with a letter or digit",
+                value,
+            )
+    annotations = metadata.get("annotations") or {}
+    for key, value in annotations.items():
+        field = f"metadata.annotations[{key}]"
+        if not names.is_label_key(key.lower()):
+            yield Fault(field, "the key must be [prefix/]name: letters, digits, '-', '_' and '.', at most 63", key)
+        elif key.startswith(_SECURITY_ANNOTATIONS):
+            yield Fault(field, "not supported by this release of podwright; remove it", value)
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+    if size > names.ANNOTATIONS_SIZE:
+        yield Fault("metadata.annotations", f"must have at most {names.ANNOTATIONS_SIZE} bytes together", size)
+
+
+def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
+    runtime_class = spec.get("runtimeClassName")
+    if runtime_class in RUNTIME_CLASSES[1:]:
+        reason = f"not supported by this release of podwright; remove it to run as {DEFAULT_RUNTIME_CLASS}"
+        yield Fault("spec.runtimeClassName", reason, runtime_class)
+    elif runtime_class and runtime_class != DEFAULT_RUNTIME_CLASS:
+        yield Fault("spec.runtimeClassName", f"must be one of {', '.join(RUNTIME_CLASSES)}", runtime_class)
+    aliases = spec.get("hostAliases") or []
+    for index, alias in enumerate(aliases):
+        if canonical_ip(alias["ip"]) is None:
+            yield Fault(f"spec.hostAliases[{index}].ip", "must be an IPv4 or IPv6 address", alias["ip"])
+    yield from _unique(aliases, lambda alias: canonical_ip(alias["ip"]), "spec.hostAliases", "ip")
+    containers = spec["containers"]
+    yield from _unique(containers, lambda container: container["name"], "spec.containers", "name")
+    for index, container in enumerate(containers):
+        yield from _container(container, f"spec.containers[{index}]")
+
+
+def _container(container: dict[str, Any], field: str) -> Iterator[Fault]:
+    yield from _unique(container.get("env") or [], lambda variable: variable["name"], f"{field}.env", "name")
+    ports = container.get("ports") or []
+    for index, port in enumerate(ports):
+        if port.get("name") and not names.is_port_name(port["name"]):
+            yield Fault(
+                f"{field}.ports[{index}].name", "must have a letter, and no '-' at an end or doubled", port["name"]
+            )
+    yield from _unique(ports, lambda port: port.get("name") or None, f"{field}.ports", "name")
+    yield from _unique(
+        ports,
+        lambda port: f"{port['containerPort']}/{port.get('protocol') or 'TCP'}",
+        f"{field}.ports",
+        "containerPort",
+    )
+    resources = container.get("resources") or {}
+    limits = resources.get("limits") or {}
+    requests = resources.get("requests") or {}
+    yield from _quantities(limits, f"{field}.resources.limits")
+    yield from _quantities(requests, f"{field}.resources.requests")
+    for name in RESOURCES:
+        if name in limits and name in requests and (_nano(requests[name]) or 0) > (_nano(limits[name]) or 0):
+            reason = f"must not be more than the limit of {limits[name]}"
+            yield Fault(f"{field}.resources.requests[{name}]", reason, requests[name])
+
+
+def _quantities(quantities: dict[str, Any], field: str) -> Iterator[Fault]:
+    for name, value in quantities.items():
+        if name not in RESOURCES:
+            reason = "not supported by this release of podwright, which knows cpu and memory; remove it"
+            yield Fault(f"{field}[{name}]", reason, value)
+            continue
+        try:
+            nano = quantity.parse(value)
+        except ValueError as error:
+            yield Fault(f"{field}[{name}]", str(error), value)
+        else:
+            if nano < 0:
+                yield Fault(f"{field}[{name}]", "must not be negative", value)
+
+
+def _nano(value: Any) -> int | None:
+    try:
+        return quantity.parse(value)
+    except ValueError:
+        return None  # told of by _quantities
+
+
+def _unique(items: Iterable[Any], key: Callable[[Any], object], field: str, name: str) -> Iterator[Fault]:
+    """Yield a fault for each item whose key an earlier one has; a key of None is no key."""
+    seen: dict[object, int] = {}
+    for index, item in enumerate(items):
+        value = key(item)
+        if value is None:
+            continue
+        if value in seen:
+            yield Fault(f"{field}[{index}].{name}", f"must be unique, but {field}[{seen[value]}] has it too", value)
+        seen.setdefault(value, index)

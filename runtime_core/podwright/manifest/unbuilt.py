@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every Pod field that Kubernetes 1.36 knows and ``models.py`` does not, and what happens to it.
+
+Kinds and fields are named as in k8s.io/api/core/v1. A test holds these tables and the models together against the
+list of all of Kubernetes' fields.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+def _is_off(value: object) -> bool:
+    """Tell whether a value is the field's way to say no: false, 0, or something empty."""
+    return not value
+
+
+def _never(_: object) -> bool:
+    return False
+
+
+class Refused(NamedTuple):
+    """A field that this release refuses, unless its value asks for nothing that is not so anyway."""
+
+    hint: str = "remove it"
+    is_off: Callable[[object], bool] = _is_off
+
+
+_THIS_HOST = "remove it: the pod runs on the host that it is applied to"
+_CLUSTER = "remove it: there is no cluster behind this host"
+_SECURITY = "remove it: every container runs with the default capabilities, seccomp filter and no_new_privs"
+_REQUIRED_AFFINITY = Refused(_THIS_HOST)
+_ON_BY_DEFAULT = Refused(is_off=lambda value: value is True)
+_PLAIN = Refused()
+
+REFUSED: dict[str, dict[str, Refused]] = {
+    "ObjectMeta": {
+        "generateName": Refused("give the pod a name of its own in metadata.name"),
+        "finalizers": Refused(_CLUSTER),
+    },
+    "PodSpec": {
+        "volumes": Refused(
+            "remove it, and each volumeMounts (a Pod exported from a cluster has one for its service account's token)"
+        ),
+        "initContainers": _PLAIN,
+        "ephemeralContainers": _PLAIN,
+        "activeDeadlineSeconds": Refused(is_off=_never),
+        "nodeSelector": Refused(_THIS_HOST),
+        "nodeName": Refused(_THIS_HOST),
+        "hostNetwork": Refused("remove it: a pod always has a network of its own"),
+        "hostPID": Refused("remove it: a container always has process ids of its own"),
+        "hostIPC": Refused("remove it: a pod always has IPC of its own"),
+        "hostUsers": _ON_BY_DEFAULT,
+        "shareProcessNamespace": Refused("remove it: a container always has process ids of its own"),
+        "imagePullSecrets": Refused("remove it: images are pulled without credentials"),
+        "subdomain": _PLAIN,
+        "setHostnameAsFQDN": _PLAIN,
+        "hostnameOverride": Refused("remove it, or use spec.hostname"),
+        "dnsConfig": Refused("remove it: the pod uses the host's resolvers"),
+        "readinessGates": _PLAIN,
+        "schedulingGates": Refused(_CLUSTER),
+        "resourceClaims": _PLAIN,
+        "workloadRef": Refused(_CLUSTER),
+        "schedulingGroup": Refused(_CLUSTER),
+        "resources": Refused("remove it, and set the resources of each container"),
+    },
+    "NodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
+    "PodAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
+    "Container": {
+        "envFrom": Refused("remove it, and list the variables in env"),
+        "restartPolicy": Refused("remove it, or use spec.restartPolicy"),
+        "restartPolicyRules": _PLAIN,
+        # NotRequired is what happens here: new limits are written to the running container's cgroup.
+        "resizePolicy": Refused(is_off=lambda value: _restart_policies(value) <= {"NotRequired"}),
+        "volumeMounts": Refused("remove it, and spec.volumes"),
+        "volumeDevices": _PLAIN,
+        "livenessProbe": _PLAIN,
+        "readinessProbe": _PLAIN,
+        "startupProbe": _PLAIN,
+        "lifecycle": _PLAIN,
+        "terminationMessagePath": Refused(is_off=lambda value: value in ("", "/dev/termination-log")),
+        "terminationMessagePolicy": Refused(is_off=lambda value: value in ("", "File")),
+        "stdin": _PLAIN,
+        "stdinOnce": _PLAIN,
+        "tty": _PLAIN,
+    },
+    "ContainerPort": {
+        "hostPort": Refused("remove it, and connect to the pod's IP address"),
+        "hostIP": Refused("remove it, and connect to the pod's IP address"),
+    },
+    "EnvVar": {"valueFrom": Refused("give the variable a value", _never)},
+    "ResourceRequirements": {"claims": _PLAIN},
+    "SecurityContext": {
+        **dict.fromkeys(
+            (
+                "capabilities",
+                "privileged",
+                "seLinuxOptions",
+                "windowsOptions",
+                "runAsNonRoot",
+                "readOnlyRootFilesystem",
+                "seccompProfile",
+                "appArmorProfile",
+            ),
+            Refused(_SECURITY),
+        ),
+        # For these, 0 and false are requests, not ways to say no.
+        **dict.fromkeys(("runAsUser", "runAsGroup", "allowPrivilegeEscalation"), Refused(_SECURITY, _never)),
+        "procMount": Refused(_SECURITY, lambda value: value in ("", "Default")),
+    },
+    "PodSecurityContext": {
+        **dict.fromkeys(
+            (
+                "seLinuxOptions",
+                "seLinuxChangePolicy",
+                "windowsOptions",
+                "runAsNonRoot",
+                "supplementalGroups",
+                "supplementalGroupsPolicy",
+                "fsGroupChangePolicy",
+                "sysctls",
+                "seccompProfile",
+                "appArmorProfile",
+            ),
+            Refused(_SECURITY),
+        ),
+        **dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), Refused(_SECURITY, _never)),
+    },
+}
+"""Kind to field to the refusal."""
+
+SERVER_SET: dict[str, frozenset[str]] = {
+    "Pod": frozenset({"status"}),
+    "ObjectMeta": frozenset(
+        {
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "managedFields",
+            "ownerReferences",
+            "selfLink",
+        }
+    ),
+}
+"""Kind to the fields that an API server fills in: dropped, so that the output of ``kubectl get`` can be applied."""
+
+
+def _restart_policies(value: object) -> set[object]:
+    if not isinstance(value, list):
+        return {value}
+    return {item.get("restartPolicy") if isinstance(item, dict) else item for item in value}
