@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it costs to change a field of a running pod: one table, which every front end shows."""
+
+import re
+from collections.abc import Sequence
+
+NONE = "none"
+"""Only the record changes."""
+IN_PLACE = "in-place"
+"""The container goes on; its cgroup's limits, or what is recorded of it, change."""
+RECREATE = "recreate pod"
+"""Part of what the supervisor was started with, or of the sandbox that all containers share."""
+CREATE = "create pod"
+DELETE = "delete pod"
+_RESTART = "restart container"
+
+TABLE = {
+    "apiVersion": RECREATE,
+    "kind": RECREATE,
+    "metadata.name": RECREATE,
+    "metadata.namespace": RECREATE,
+    "metadata.labels": NONE,
+    "metadata.annotations": NONE,
+    "spec.restartPolicy": RECREATE,
+    "spec.terminationGracePeriodSeconds": RECREATE,
+    "spec.dnsPolicy": RECREATE,
+    "spec.hostname": RECREATE,
+    "spec.hostAliases": RECREATE,
+    "spec.containers": RECREATE,  # which there are, and in which order they start
+    "spec.containers.image": _RESTART,
+    "spec.containers.command": _RESTART,
+    "spec.containers.args": _RESTART,
+    "spec.containers.workingDir": _RESTART,
+    "spec.containers.env": _RESTART,
+    "spec.containers.imagePullPolicy": IN_PLACE,
+    "spec.containers.ports": IN_PLACE,
+    "spec.containers.resources": IN_PLACE,
+}
+"""Field (the keys of list items left out) to the effect of a change in it or below it."""
+
+_CONTAINER = re.compile(r"(?:spec\.containers|status\.containerStatuses)\[([^]]+)\]")
+
+
+def restart(container: str) -> str:
+    """Return the effect of a change for which one container is restarted."""
+    return f"{_RESTART} {container}"
+
+
+def effect_of(path: Sequence[str]) -> str:
+    """Return the effect of a change at a path of two Pods that both have the container which the path names."""
+    if len(path) == 2 or path[:2] != ("spec", "containers"):
+        return TABLE.get(".".join(path[:2]), RECREATE)
+    effect = TABLE.get(f"spec.containers.{path[3]}", RECREATE)
+    return restart(path[2]) if effect is _RESTART else effect
+
+
+def container_of(path: str) -> str | None:
+    """Return the container that a (rendered) path leads into, if any."""
+    found = _CONTAINER.match(path)
+    return found[1] if found else None

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The planner: one pure function over what is desired, what was recorded, and what is observed.
+
+Desired is compared with what was recorded when it was last applied, never with the state of processes: so a second
+apply of the same manifest finds nothing, for every field there is. What the host says of the pod comes in as problems.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from podwright.errors import ManifestError
+from podwright.manifest.normalise import NORMALISER_VERSION, normalise
+from podwright.manifest.paths import render
+from podwright.plan import effects
+from podwright.plan.diff import Difference, diff
+from podwright.plan.model import Action, Change, Observed, Plan
+
+_INTERRUPTED = {
+    "unfinished": "an earlier apply was interrupted",
+    "deleting": "an earlier delete was interrupted",
+}
+_REPAIRED = "repaired"
+
+
+def plan(
+    desired: dict[str, Any] | None,
+    recorded: Mapping[str, Any] | None,
+    observed: Observed,
+    warnings: Iterable[str] = (),
+) -> Plan:
+    """Return what has to be done so that the pod is as desired.
+
+    ``desired`` is a normalised Pod, or None for a pod that shall be gone. ``recorded`` is what was last applied:
+    ``{"pod": normalised Pod, "normaliser": its version, "images": {container: digest}}``, or None. A recorded Pod of
+    another normaliser's making is normalised anew first, so that a new release does not recreate pods.
+    """
+    before = _recorded_pod(recorded)
+    if desired is None:
+        if before is None and observed.state == "absent":
+            return Plan("none", [], list(warnings))
+        return Plan("delete", _all(diff(before, None), effects.DELETE), list(warnings))
+    if observed.state == "absent" and before is None:
+        return Plan("create", _all(diff(None, desired), effects.CREATE), list(warnings))
+    if observed.state in _INTERRUPTED:
+        interruption = Change("status", _INTERRUPTED[observed.state], _REPAIRED, effects.RECREATE)
+        return Plan("recreate", [*_all(diff(before, desired), effects.RECREATE), interruption], list(warnings))
+    wanted = _spec_changes(before, desired)
+    wanted += _moved_images(desired, wanted, recorded, observed)
+    drift = _drift(observed, before)
+    return _combined(desired, wanted, drift, list(warnings))
+
+
+def _recorded_pod(recorded: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if recorded is None:
+        return None
+    pod: dict[str, Any] = recorded["pod"]
+    if recorded["normaliser"] == NORMALISER_VERSION:
+        return pod
+    try:
+        return normalise(pod).pod
+    except ManifestError:
+        return pod  # this release refuses a field that an older one took: it shows as removed
+
+
+def _spec_changes(before: dict[str, Any] | None, desired: dict[str, Any]) -> list[Change]:
+    if before is None or before == desired:
+        return []
+    old, new = ({container["name"] for container in pod["spec"]["containers"]} for pod in (before, desired))
+    return [
+        Change(
+            render(path),
+            value,
+            new_value,
+            effects.RECREATE if _is_in(path, old ^ new) else effects.effect_of(path),
+        )
+        for path, value, new_value in diff(before, desired)
+    ]
+
+
+def _is_in(path: tuple[str, ...], containers: set[str]) -> bool:
+    return len(path) > 2 and path[:2] == ("spec", "containers") and path[2] in containers
+
+
+def _moved_images(
+    desired: dict[str, Any], wanted: list[Change], recorded: Mapping[str, Any] | None, observed: Observed
+) -> list[Change]:
+    """Return a change for each image whose tag points to another digest than the one that was applied."""
+    changed = {change.path for change in wanted}
+    applied = recorded["images"] if recorded else {}
+    moved = []
+    for container in desired["spec"]["containers"]:
+        name, image = container["name"], container["image"]
+        path = f"spec.containers[{name}].image"
+        old, new = applied.get(name), observed.digests.get(name)
+        if old and new and old != new and path not in changed:
+            moved.append(Change(path, f"{image}@{old}", f"{image}@{new}", effects.restart(name)))
+    return moved
+
+
+def _drift(observed: Observed, before: dict[str, Any] | None) -> list[Change]:
+    drift = [Change(problem.path, problem.message, _REPAIRED, problem.effect) for problem in observed.problems]
+    if observed.state == "absent" and before is not None:
+        drift.append(Change("status", "nothing of the pod runs", _REPAIRED, effects.RECREATE))
+    return drift
+
+
+def _combined(desired: dict[str, Any], wanted: list[Change], drift: list[Change], warnings: list[str]) -> Plan:
+    changes = sorted([*wanted, *drift], key=lambda change: change.path)
+    action: Action = "update" if changes else "none"
+    if any(change.effect == effects.RECREATE for change in wanted):
+        action = "recreate"
+    elif any(change.effect == effects.RECREATE for change in drift):
+        action = "repair"
+    if action != "update":
+        return Plan(action, changes, warnings)
+    restart, in_place = [], []
+    for container in desired["spec"]["containers"]:
+        name = container["name"]
+        if any(change.effect == effects.restart(name) for change in changes):
+            restart.append(name)
+        elif any(change.effect == effects.IN_PLACE and effects.container_of(change.path) == name for change in changes):
+            in_place.append(name)
+    return Plan(action, changes, warnings, restart, in_place)
+
+
+def _all(differences: list[Difference], effect: str) -> list[Change]:
+    return [Change(render(path), before, after, effect) for path, before, after in differences]
