@@ -35,20 +35,27 @@ class ActionModule(ActionBase):
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         params = self.validate_argument_spec(**_pod.ARGUMENTS)[1]
-        src = self._controller_file(params)
+        text = self._controller_file(params)
         if self._fits(params):
-            text = None if src is None else _read(src)
-            request = _pod.request(params, text, self._task.check_mode)
+            request = _pod.request(params, text, check_mode=self._task.check_mode)
             output = self._ask_core(params["executable"], request)
             if output["rc"] not in NOT_EXECUTED:
                 return self._result(output)
-        return self._run_module(src, task_vars)
+        return self._run_module(text, task_vars)
 
     def _controller_file(self, params: dict[str, Any]) -> str | None:
-        """Return the path of the manifest file on the control machine (decrypted, if it is a vault), or None."""
+        """Return the manifest in a file of the control machine (decrypted, if it is a vault), or None."""
         if params["src"] is None or params["remote_src"]:
             return None
-        return self._loader.get_real_file(self._find_needle("files", params["src"]))
+        path = self._find_needle("files", params["src"])
+        plain = self._loader.get_real_file(path)
+        try:
+            with open(plain, "rb") as file:
+                return to_text(file.read(), errors="surrogate_or_strict")
+        except (OSError, UnicodeError) as error:
+            raise AnsibleActionFail(f"cannot read the manifest {path}: {error}") from error
+        finally:
+            self._loader.cleanup_tmp_file(plain)
 
     def _fits(self, params: dict[str, Any]) -> bool:
         """Whether one execution of the core can do the task.
@@ -102,24 +109,18 @@ class ActionModule(ActionBase):
 
     def _result(self, output: dict[str, Any]) -> dict[str, Any]:
         try:
-            result, warnings = _answer.result(output["stdout"], output["stderr"], output["rc"], self._task.diff)
+            result, warnings = _answer.result(
+                output["stdout"], output["stderr"], output["rc"], diff_mode=self._task.diff
+            )
         except _answer.AnswerError as error:
             return dict(error.result, failed=True, msg=error.msg)
         for warning in warnings:
             self._display.warning(warning)
         return result
 
-    def _run_module(self, src: str | None, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def _run_module(self, text: str | None, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         args = self._task.args.copy()
-        if src is not None:
-            args.update(src=self._send("manifest.yaml", _read(src)), remote_src=True)
+        if text is not None:
+            args.update(src=self._send("manifest.yaml", text), remote_src=True)
         wrap_async = self._task.async_val and not self._connection.has_native_async
         return self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars, wrap_async=wrap_async)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            return to_text(file.read(), errors="surrogate_or_strict")
-    except (OSError, UnicodeError) as error:
-        raise AnsibleActionFail(f"cannot read the manifest {path}: {error}") from error

@@ -21,7 +21,7 @@ class AnswerError(Exception):
         self.result = result
 
 
-def result(stdout: str, stderr: str, rc: int, diff_mode: bool) -> tuple[dict[str, Any], list[str]]:
+def result(stdout: str, stderr: str, rc: int, *, diff_mode: bool) -> tuple[dict[str, Any], list[str]]:
     """Return the task's result and its warnings, or raise AnswerError."""
     answer = _find_answer(stdout)
     if answer is None:

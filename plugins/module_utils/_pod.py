@@ -28,7 +28,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def request(params: dict[str, Any], text: str | None, check_mode: bool) -> dict[str, Any]:
+def request(params: dict[str, Any], text: str | None, *, check_mode: bool) -> dict[str, Any]:
     """Return the request to ``podwright api`` that the validated params ask for.
 
     text is the content of the file that the option src names, or None.

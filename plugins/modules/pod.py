@@ -2,6 +2,7 @@
 # Copyright: (c) 2026, Podwright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: E402, EXE001 - Ansible wants the imports below the documentation, and a shebang on a file that none executes
 
 from __future__ import annotations
 
@@ -249,10 +250,10 @@ def main() -> None:
     than 64 KiB, and it costs more than the core itself.
     """
     module = AnsibleModule(supports_check_mode=True, **_pod.ARGUMENTS)
-    request = _pod.request(module.params, read_manifest(module), module.check_mode)
+    request = _pod.request(module.params, read_manifest(module), check_mode=module.check_mode)
     rc, stdout, stderr = module.run_command([find_core(module), "api"], data=json.dumps(request), binary_data=True)
     try:
-        result, warnings = _answer.result(stdout, stderr, rc, module._diff)
+        result, warnings = _answer.result(stdout, stderr, rc, diff_mode=module._diff)
     except _answer.AnswerError as error:
         module.fail_json(msg=error.msg, **error.result)
     for warning in warnings:
