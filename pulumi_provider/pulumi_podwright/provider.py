@@ -19,8 +19,9 @@ from pulumi.dynamic import (
     ResourceProvider,
     UpdateResult,
 )
+from pulumi.dynamic.dynamic import PROVIDER_KEY
 
-from pulumi_podwright import inputs
+from pulumi_podwright import inputs, unfinished
 
 if TYPE_CHECKING:
     from podwright.plan.model import Change, Plan
@@ -101,17 +102,25 @@ def _plan(olds: dict[str, Any], news: dict[str, Any]) -> "Plan":
     from podwright.plan.planner import plan
 
     old = inputs.manifest_of(olds)
+    # normaliser 0: the state does not say which one wrote it, so the planner normalises anew
     recorded = None if old is None else {"pod": old, "normaliser": 0, "images": {}}
-    state = "absent" if old is None else "running"
-    return plan(inputs.manifest_of(news), recorded, Observed(state=state, problems=[], digests={}))
+    observed = Observed(state="absent" if old is None else "running", problems=[], digests={})
+    return plan(inputs.manifest_of(news), recorded, observed)
 
 
 def _apply(props: dict[str, Any]) -> dict[str, Any]:
     """Apply the manifest of checked inputs and return the v1.Pod."""
+    from podwright.errors import WaitTimeout
     from podwright.runtime import Runtime
 
-    wait = inputs.settings(props)
-    result = Runtime().apply(json.loads(props["manifest"]), wait=wait["wait"], timeout=wait["waitTimeout"])
+    manifest, settings = json.loads(props["manifest"]), inputs.settings(props)
+    runtime = Runtime()
+    try:
+        result = runtime.apply(manifest, wait=settings["wait"], timeout=settings["waitTimeout"])
+    except WaitTimeout as error:
+        pod = runtime.get(manifest["metadata"]["name"], manifest["metadata"]["namespace"])
+        unfinished.report(_pod_id(pod), {**_outputs(props, pod), PROVIDER_KEY: props[PROVIDER_KEY]}, str(error))
+        raise
     return cast("dict[str, Any]", result.pod)  # only a delete leaves none
 
 
@@ -138,4 +147,6 @@ def _pod_id(pod: dict[str, Any]) -> str:
 
 
 def _sentence(change: "Change") -> str:
-    return f"{change.path}: {change.before} instead of {change.after} ({change.effect})"
+    """Return a line for ``drift``: a problem is told by its message alone."""
+    what = change.before if change.path.startswith("status") else f"{change.before} is {change.after} now"
+    return f"{change.path}: {what}"

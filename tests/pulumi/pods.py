@@ -1,40 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The manifest that these tests deploy and edit."""
 
-from copy import deepcopy
 from typing import Any
 
-IMAGE = "localhost/podwright-test/busybox:1"
+from podtools import container, pod
 
-_WEB: dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {"name": "web"},
-    "spec": {
-        "terminationGracePeriodSeconds": 0,
-        "containers": [
-            {
-                "name": "server",
-                "image": IMAGE,
-                "imagePullPolicy": "Never",
-                "command": ["/bin/sleep", "100000"],
-                "ports": [{"containerPort": 8080}],
-                "env": [{"name": "GREETING", "value": "hello"}],
-            },
-            {"name": "client", "image": IMAGE, "imagePullPolicy": "Never", "command": ["/bin/sleep", "100000"]},
-        ],
-    },
-}
+IMAGE = "localhost/busybox:1"
+SLEEP = ("/bin/sleep", "100000")
 
 
-def web(**metadata: str) -> dict[str, Any]:
+def web(**metadata: Any) -> dict[str, Any]:
     """Return a pod of two containers that sleep."""
-    pod = deepcopy(_WEB)
-    pod["metadata"] |= metadata
-    return pod
+    ports, env = [{"containerPort": 8080}], [{"name": "GREETING", "value": "hello"}]
+    server = container("server", *SLEEP, image=IMAGE, ports=ports, env=env)
+    manifest = pod("web", server, container("client", *SLEEP, image=IMAGE))
+    manifest["metadata"] |= metadata
+    return manifest
 
 
-def server(pod: dict[str, Any]) -> dict[str, Any]:
+def server(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return its first container, to be edited."""
-    container: dict[str, Any] = pod["spec"]["containers"][0]
-    return container
+    first: dict[str, Any] = manifest["spec"]["containers"][0]
+    return first

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Pulumi stack of a test's own: project, state and settings in one folder, no service, no account."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+TIMEOUT = 240.0
+"""Seconds. A command takes four; one that waits for a pod's processes to end would wait for ever."""
+
+PROGRAM = """
+import pulumi
+from pulumi_podwright import Pod
+
+web = Pod("web", manifest="pod.yaml", wait_timeout=60)
+pulumi.export("uid", web.uid)
+pulumi.export("phase", web.phase)
+pulumi.export("pod_ip", web.pod_ip)
+"""
+
+
+class Outcome(NamedTuple):
+    """What one command of the engine did."""
+
+    code: int
+    text: str
+    """All that it printed."""
+    operations: dict[str, list[str]]
+    """For each resource by its name: create, same, update, delete, replace …, as often and in the order they came."""
+    messages: list[str]
+    """What it told the user besides."""
+
+    @property
+    def web(self) -> list[str]:
+        """What was done to the pod that most tests have."""
+        return self.operations.get("web", [])
+
+
+class Stack:
+    """One project with one stack on a file backend."""
+
+    def __init__(self, engine: Path, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder / "project"
+        self.folder.mkdir(parents=True)
+        (self.folder / "Pulumi.yaml").write_text("name: test\nruntime: python\n")
+        state = folder / "state"
+        state.mkdir()
+        # the virtual environment first: the language host starts whatever python is on PATH
+        path = f"{Path(sys.executable).parent}{os.pathsep}{engine}{os.pathsep}{os.environ['PATH']}"
+        self._environment = environment | {
+            "PATH": path,
+            "PULUMI_BACKEND_URL": f"file://{state}",
+            "PULUMI_CONFIG_PASSPHRASE": "test",
+            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
+        }
+        self.write_program(PROGRAM)
+        self._run("stack", "init", "dev", check=True)
+
+    def write_program(self, text: str) -> None:
+        """Make ``text`` the program."""
+        (self.folder / "__main__.py").write_text(text)
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Make ``manifest`` the pod that the program deploys (JSON is YAML)."""
+        (self.folder / "pod.yaml").write_text(json.dumps(manifest))
+
+    def up(self, *options: str, check: bool = True) -> Outcome:
+        """Run ``pulumi up``."""
+        return self._engine("up", "--yes", "--skip-preview", *options, check=check)
+
+    def preview(self, *options: str, check: bool = True) -> str:
+        """Run ``pulumi preview --diff`` and return the text that a person reads."""
+        return self._run("preview", "--diff", "--color=never", *options, check=check).stdout
+
+    def refresh(self, *options: str) -> Outcome:
+        """Run ``pulumi refresh``."""
+        return self._engine("refresh", "--yes", "--skip-preview", *options)
+
+    def destroy(self) -> Outcome:
+        """Run ``pulumi destroy``."""
+        return self._engine("destroy", "--yes", "--skip-preview")
+
+    def outputs(self) -> dict[str, Any]:
+        """Return what the program exported."""
+        exported: dict[str, Any] = json.loads(self._run("stack", "output", "--json", check=True).stdout)
+        return exported
+
+    def state(self) -> str:
+        """Return the stack's state as it is stored: secrets in it are encrypted."""
+        return self._run("stack", "export", check=True).stdout
+
+    def pods(self) -> dict[str, dict[str, Any]]:
+        """Return the outputs of the pods in the state, by the resource's name."""
+        resources = json.loads(self.state())["deployment"].get("resources", [])
+        return {_name(item["urn"]): item["outputs"] for item in resources if item["type"].endswith("podwright:Pod")}
+
+    def _engine(self, *arguments: str, check: bool = True) -> Outcome:
+        done = self._run(*arguments, "--json", check=check)
+        events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        operations: dict[str, list[str]] = {}
+        for event in events:
+            if "resOutputsEvent" in event:
+                metadata = event["resOutputsEvent"]["metadata"]
+                operations.setdefault(_name(metadata["urn"]), []).append(metadata["op"])
+        told = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+        messages = [item["message"].strip() for item in told if item["severity"] != "debug"]
+        return Outcome(done.returncode, done.stdout + done.stderr, operations, messages)
+
+    def _run(self, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            ["pulumi", *arguments, "--stack=dev", "--non-interactive"]
+            if arguments[0] != "stack"
+            else ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        )
+        assert done.returncode == 0 or not check, f"pulumi {' '.join(arguments)}: {done.stderr}{done.stdout}"
+        return done
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]

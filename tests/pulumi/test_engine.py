@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``pulumi up``, ``preview``, ``refresh`` and ``destroy`` with the real engine and real pods."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from pods import IMAGE, server, web
+from podtools import eventually
+from stack import Stack
+
+from hosttools import Host
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),  # the first test builds the engine where there is none
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+]
+
+EXAMPLE = Path(__file__).parents[2] / "examples"
+
+
+def pids(host: Host, name: str = "web") -> dict[str, int]:
+    """Return the process of each container of a pod, by the container's name."""
+    uid = host.pod(name)["metadata"]["uid"]
+    state = json.loads((host.run_dir / "run/pods" / uid / "state.json").read_text())
+    return {item["name"]: item["pid"] for item in state["containers"]}
+
+
+def environment(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+
+
+def greeting(value: str) -> dict:
+    manifest = web()
+    server(manifest)["env"][0]["value"] = value
+    return manifest
+
+
+def kill_everything(host: Host) -> None:
+    """End the pod's supervisor and all that it supervised, as the kernel would when it is out of memory."""
+    for pid in host.processes():
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not host.processes(), "the end of the killed processes")
+
+
+def test_the_life_of_a_pod(stack: Stack, host: Host):
+    stack.write_manifest(web())
+    assert stack.up().web == ["create"]  # and it ended, though the pod's processes go on
+    made, first = host.pod("web"), pids(host)
+    assert stack.outputs() == {
+        "uid": made["metadata"]["uid"],
+        "phase": "Running",
+        "pod_ip": made["status"]["podIP"],
+    }
+
+    assert stack.up().web == ["same"]
+    assert pids(host) == first
+
+    stack.write_manifest(greeting("bonjour"))
+    shown = stack.preview()
+    assert "1 to update" in shown
+    assert "bonjour" in shown
+    assert pids(host) == first, "a preview touched the host"
+
+    assert stack.up().web == ["update"]
+    second = pids(host)
+    assert host.pod("web")["metadata"]["uid"] == made["metadata"]["uid"]
+    assert second["client"] == first["client"]
+    assert second["server"] != first["server"]
+    assert "GREETING=bonjour" in environment(second["server"])
+
+    stack.refresh("--expect-no-changes")
+    assert stack.up().web == ["same"]
+
+    assert stack.destroy().web == ["delete"]
+    assert host.pods() == []
+    assert host.processes() == {}
+
+
+def test_a_killed_pod_is_seen_by_refresh_and_healed_by_up(stack: Stack, host: Host):
+    stack.write_manifest(web())
+    stack.up()
+    uid = host.pod("web")["metadata"]["uid"]
+    kill_everything(host)
+
+    assert stack.refresh().web == ["update"]
+    seen = stack.pods()["web"]
+    assert seen["phase"] == "Unknown"
+    assert seen["drift"]
+
+    assert stack.up().web == ["update"]
+    assert set(pids(host)) == {"server", "client"}
+    assert host.pod("web")["metadata"]["uid"] == uid
+    assert stack.pods()["web"]["phase"] == "Running"
+    assert stack.up("--refresh").web[-1] == "same"
+
+
+def test_a_pod_that_others_removed_is_made_again(stack: Stack, host: Host):
+    stack.write_manifest(web())
+    stack.up()
+    host.delete("web")
+    assert stack.refresh().web == ["delete"]
+    assert stack.pods() == {}
+    assert stack.up().web == ["create"]
+    assert host.pod("web")["status"]["phase"] == "Running"
+
+
+def test_what_others_edit_shows_and_is_undone(stack: Stack, host: Host):
+    stack.write_manifest(web())
+    stack.up()
+    host.apply(greeting("ciao"))
+
+    assert stack.refresh().web == ["update"]
+    assert "ciao" in stack.pods()["web"]["manifest"]
+
+    assert stack.up().web == ["update"]
+    assert "GREETING=hello" in environment(pids(host)["server"])
+    stack.refresh("--expect-no-changes")
+
+
+def test_another_name_replaces_the_pod_and_the_old_one_goes_first(stack: Stack, host: Host):
+    stack.write_manifest(web())
+    stack.up()
+    stack.write_manifest(web(name="other"))
+    done = stack.up().web
+    assert done.index("delete-replaced") < done.index("create-replacement")
+    assert [pod["metadata"]["name"] for pod in host.pods()] == ["other"]
+
+
+def test_a_pod_that_is_there_already_is_adopted(stack: Stack, host: Host):
+    host.apply(greeting("playbook"), "--wait")
+    uid = host.pod("web")["metadata"]["uid"]
+    stack.write_manifest(web())
+    assert stack.up().web == ["create"]
+    assert host.pod("web")["metadata"]["uid"] == uid
+    assert "GREETING=hello" in environment(pids(host)["server"])
+
+
+def test_a_pod_that_does_not_become_ready_fails_the_up_and_the_next_one_goes_on(stack: Stack, host: Host):
+    broken = web()
+    server(broken)["command"] = ["/no/such/program"]
+    broken["spec"]["restartPolicy"] = "Never"
+    stack.write_manifest(broken)
+    failed = stack.up(check=False)
+    assert failed.code != 0
+    assert "container server" in failed.text
+    assert "/no/such/program" in failed.text
+
+    uid = host.pod("web")["metadata"]["uid"]
+    assert stack.pods()["web"]["uid"] == uid
+    assert stack.up(check=False).code != 0, "it was taken for done"
+
+    stack.write_manifest(web())
+    assert stack.up().web == ["update"]
+    assert host.pod("web")["status"]["phase"] == "Running"
+    assert stack.up().web == ["same"]
+
+
+def test_a_pod_that_never_became_ready_is_destroyed_with_the_stack(stack: Stack, host: Host):
+    broken = web()
+    server(broken)["command"] = ["/no/such/program"]
+    broken["spec"]["restartPolicy"] = "Never"
+    stack.write_manifest(broken)
+    assert stack.up(check=False).code != 0
+    assert len(host.pods()) == 1
+    stack.destroy()
+    assert host.pods() == []
+
+
+def test_a_wrong_manifest_stops_the_preview_with_one_sentence(stack: Stack, host: Host):
+    manifest = web()
+    server(manifest)["imagge"] = "x"
+    stack.write_manifest(manifest)
+    for outcome in (stack.preview(check=False), stack.up(check=False).text):
+        assert "spec.containers[0].imagge: unknown field" in outcome
+        assert "Traceback" not in outcome
+    assert host.pods() == []
+
+
+def test_a_file_that_is_missing_is_one_sentence(stack: Stack):
+    outcome = stack.up(check=False)
+    assert outcome.code != 0
+    assert "the manifest pod.yaml cannot be read" in outcome.text
+    assert "Traceback" not in outcome.text
+
+
+SECRET_PROGRAM = f"""
+import pulumi
+from pulumi_podwright import Pod
+
+def pod(name, **env):
+    entries = [{{"name": key, "value": value}} for key, value in env.items()]
+    container = {{"name": "app", "image": {IMAGE!r}, "command": ["/bin/sleep", "100000"], "env": entries}}
+    spec = {{"terminationGracePeriodSeconds": 0, "containers": [container]}}
+    return {{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": name}}, "spec": spec}}
+
+first = Pod("web", pod("first", TOKEN=pulumi.Output.secret("hunter2-hunter2")))
+Pod("second", pod("second", PEER=first.pod_ip))
+"""
+
+
+def test_secrets_stay_secret_and_outputs_of_one_pod_reach_another(stack: Stack, host: Host):
+    stack.write_program(SECRET_PROGRAM)
+    shown = stack.preview()
+    done = stack.up()
+    assert done.operations["second"] == ["create"]
+    for text in (shown, done.text, stack.preview(), stack.state()):
+        assert "hunter2" not in text
+    assert "TOKEN=hunter2-hunter2" in environment(pids(host, "first")["app"])
+    address = host.pod("first")["status"]["podIP"]
+    assert f"PEER={address}" in environment(pids(host, "second")["app"])
+
+    again = stack.up()
+    assert (again.web, again.operations["second"]) == (["same"], ["same"])
+    stack.refresh("--expect-no-changes")
+    assert "hunter2" not in stack.state()
+    stack.destroy()
+    assert host.pods() == []
+
+
+def test_the_example_previews(stack: Stack):
+    stack.write_program((EXAMPLE / "pulumi/__main__.py").read_text())
+    (stack.folder.parent / "pod.yaml").write_text((EXAMPLE / "pod.yaml").read_text())
+    assert "+ 2 to create" in stack.preview()
