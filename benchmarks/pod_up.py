@@ -38,6 +38,7 @@ MANIFEST: dict[str, Any] = {
         ]
     },
 }
+BRIDGE = "podwright-bench"
 CAP_SYS_RESOURCE = 24
 
 
@@ -93,7 +94,7 @@ def podwright_sides(work: Path, run_dir: Path, layout: Path, manifest: Path) -> 
     config = work / "podwright.toml"
     config.write_text(
         f'root = "{work}/lib"\nrun = "{run_dir}"\ncgroups.parent = "/podwright-bench"\n'
-        f'network.bridge = "podwright-bench"\nnetwork.subnet = "10.208.0.0/24"\n'
+        f'network.bridge = "{BRIDGE}"\nnetwork.subnet = "10.208.0.0/24"\n'
     )
     environment = os.environ | {"PODWRIGHT_CONFIG": str(config)}
     command = ROOT / ".venv/bin/podwright"
@@ -113,7 +114,8 @@ def remove_podwright(sides: tuple[Side, Side] | None) -> None:
     """Remove what the private installation made on the host besides files."""
     if sides:
         sides[1].down()
-    subprocess.run(["ip", "link", "delete", "podwright-bench"], stderr=subprocess.DEVNULL)
+    for words in (["ip", "link", "delete", BRIDGE], ["nft", "delete", "table", "ip", BRIDGE]):
+        subprocess.run(words, stderr=subprocess.DEVNULL)
     for top in Path("/sys/fs/cgroup").glob("**/podwright-bench"):
         top.rmdir()
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the wheel: compile podinit into the package as a static binary.
 
 The wheel holds one executable that no Python loads, so a single wheel serves every Python of an architecture:
