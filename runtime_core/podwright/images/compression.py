@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decompression of layers as a stream, in pieces of bounded size."""
+
+from collections.abc import Iterator
+
+from podwright.errors import ImageError
+
+PIECE = 1 << 20  # bytes of output at a time
+MAX_WINDOW = 128 << 20  # bytes of memory that a zstd frame may ask for (zstd --long=27)
+
+
+def decompress(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the plain bytes of a gzip, zstd or plain stream: its first bytes tell which one it is.
+
+    Raises ImageError when the stream is damaged.
+    """
+    first = b""
+    while len(first) < 4 and (chunk := next(chunks, b"")):
+        first += chunk
+    if first.startswith(b"\x1f\x8b"):
+        return _gunzip(_join(first, chunks))
+    if first.startswith(b"\x28\xb5\x2f\xfd") or (first[1:4] == b"\x2a\x4d\x18" and first[0] & 0xF0 == 0x50):
+        return _unzstd(_join(first, chunks))
+    return _join(first, chunks)
+
+
+def _join(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Members may follow each other (RFC 1952, 2.2), and zeros may fill up the end."""
+    import zlib
+
+    decoder = zlib.decompressobj(wbits=31)
+    try:
+        for chunk in chunks:
+            rest = chunk
+            while rest:
+                yield decoder.decompress(rest, PIECE)
+                rest = decoder.unconsumed_tail
+                if decoder.eof and (rest := decoder.unused_data.lstrip(b"\0")):
+                    decoder = zlib.decompressobj(wbits=31)
+        yield decoder.flush()
+    except zlib.error as error:
+        raise ImageError(f"its gzip stream is damaged ({error})") from error
+    if not decoder.eof:
+        raise ImageError("its gzip stream is truncated")
+
+
+class _Reader:
+    """Chunks as the file that zstandard wants."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        if not self._rest:
+            self._rest = next(self._chunks, b"")
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
+
+
+def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    import zstandard
+
+    decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    try:
+        with decoder.stream_reader(_Reader(chunks), read_across_frames=True) as stream:  # type: ignore[arg-type]  # reads only
+            while piece := stream.read(PIECE):
+                yield piece
+    except zstandard.ZstdError as error:
+        raise ImageError(f"its zstd stream is damaged ({error})") from error

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An OCI image layout (image-layout.md): blobs by their digest, and an index that names images.
+
+Two of them matter: the store's own, which this module keeps valid at every moment so that any OCI tool can read it, and
+a folder that somebody else made, which is only read, and is not trusted.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from podwright.errors import ImageError
+from podwright.files import canonical_json, is_locked, locked, sync_directory, write_atomic
+from podwright.images.documents import MAX_DOCUMENT, OCI_INDEX, Descriptor, parse_descriptor, parse_object
+
+NAME = "org.opencontainers.image.ref.name"
+SOURCE = "dev.podwright.image.digest"
+"""Annotation: the digest that the name had at its registry (an index's, where ``digest`` is one platform's)."""
+CHUNK = 256 * 1024  # bytes
+
+
+class Entry(NamedTuple):
+    """One image of an index: its manifest, and the annotations that go with it."""
+
+    descriptor: Descriptor
+    annotations: dict[str, str]
+
+
+class Layout:
+    """The layout in the folder ``root``; ``create()`` makes it."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._blobs = os.path.join(root, "blobs", "sha256")
+        self._index = os.path.join(root, "index.json")
+
+    def create(self) -> None:
+        """Make the folder a layout, unless it is one."""
+        marker = os.path.join(self.root, "oci-layout")
+        if os.path.exists(marker) and os.path.exists(self._index):
+            return
+        os.makedirs(self._blobs, mode=0o700, exist_ok=True)
+        with locked(os.path.join(self.root, ".lock")):
+            if not os.path.exists(self._index):
+                write_atomic(self._index, _index_document([]), mode=0o644)
+            write_atomic(marker, b'{"imageLayoutVersion":"1.0.0"}', mode=0o644)
+
+    def check(self) -> None:
+        """Raise ImageError when the folder is no layout that this program understands."""
+        try:
+            version = parse_object(_read(os.path.join(self.root, "oci-layout")), "file oci-layout")
+        except FileNotFoundError:
+            raise ImageError(f"{self.root} is not an OCI image layout: it has no file oci-layout") from None
+        if version.get("imageLayoutVersion") != "1.0.0":
+            raise ImageError(f"{self.root} is an OCI image layout of another version than 1.0.0")
+
+    # ---- blobs ----
+
+    def blob_path(self, digest: str) -> str:
+        """Return where the blob of a (checked) digest is, or would be."""
+        return os.path.join(self._blobs, digest.removeprefix("sha256:"))
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is there: what is in the store was verified when it came in."""
+        try:
+            return os.stat(self.blob_path(descriptor.digest)).st_size == descriptor.size
+        except FileNotFoundError:
+            return False
+
+    def read(self, digest: str) -> bytes | None:
+        """Return a small blob (a manifest, a configuration), or None when it is missing or damaged."""
+        try:
+            data = _read(self.blob_path(digest))
+        except FileNotFoundError:
+            return None
+        return data if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest else None
+
+    def chunks(self, digest: str) -> Iterator[bytes]:
+        """Read a blob piece by piece, unchecked."""
+        with open(self.blob_path(digest), "rb", buffering=0) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def add(self, descriptor: Descriptor, chunks: Iterator[bytes]) -> None:
+        """Store a blob; raises ImageError, and stores nothing, when it has another size or digest than promised."""
+        temporary, fd = self._temporary()
+        try:
+            try:
+                _copy(fd, descriptor, chunks)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(temporary, self.blob_path(descriptor.digest))
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def is_damaged(self, digest: str) -> bool:
+        """Hash a blob of any size again."""
+        found = hashlib.sha256()
+        for chunk in self.chunks(digest):
+            found.update(chunk)
+        return f"sha256:{found.hexdigest()}" != digest
+
+    def discard(self, digest: str) -> None:
+        """Remove a blob that turned out to be worthless."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.blob_path(digest))
+
+    def _temporary(self) -> tuple[str, int]:
+        """Open a new file whose lock says that it is in use; those of dead processes are removed on the occasion."""
+        with locked(os.path.join(self.root, ".lock")):
+            for name in os.listdir(self._blobs):
+                if name.startswith(".tmp-"):
+                    _remove_unlocked(os.path.join(self._blobs, name))
+            path = os.path.join(self._blobs, f".tmp-{os.urandom(8).hex()}")
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            return path, fd
+
+    # ---- the index ----
+
+    def entries(self) -> list[Entry]:
+        """Return what the index names; an empty list when there is no index."""
+        try:
+            document = parse_object(_read(self._index), "file index.json")
+        except FileNotFoundError:
+            return []
+        manifests = document.get("manifests")
+        if not isinstance(manifests, list):
+            raise ImageError(f"{self._index} has no list manifests")
+        return [_entry(item) for item in manifests]
+
+    def find(self, name: str) -> Entry | None:
+        """Return the image of that name (its ``org.opencontainers.image.ref.name``)."""
+        for entry in self.entries():
+            if entry.annotations.get(NAME) == name:
+                return entry
+        return None
+
+    def record(self, entry: Entry) -> None:
+        """Name an image, in place of what had the name before; its blobs are all there already."""
+        with locked(os.path.join(self.root, ".lock")):
+            sync_directory(self._blobs)
+            name = entry.annotations[NAME]
+            others = [other for other in self.entries() if other.annotations.get(NAME) != name]
+            write_atomic(self._index, _index_document([*others, entry]), mode=0o644)
+
+
+def _remove_unlocked(path: str) -> None:
+    if not is_locked(path):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _copy(fd: int, descriptor: Descriptor, chunks: Iterator[bytes]) -> None:
+    found, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > descriptor.size:
+            raise ImageError(
+                f"the blob {descriptor.digest} is longer than the {descriptor.size} bytes that it should be"
+            )
+        found.update(chunk)
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(fd, view) :]
+    if size != descriptor.size:
+        raise ImageError(f"the blob {descriptor.digest} came with {size} bytes instead of {descriptor.size}")
+    if f"sha256:{found.hexdigest()}" != descriptor.digest:
+        raise ImageError(
+            f"the blob {descriptor.digest} came with other content: its digest is sha256:{found.hexdigest()}"
+        )
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        data = file.read(MAX_DOCUMENT + 1)
+    if len(data) > MAX_DOCUMENT:
+        raise ImageError(f"{path} is larger than {MAX_DOCUMENT} bytes")
+    return data
+
+
+def _entry(value: object) -> Entry:
+    descriptor = parse_descriptor(value, "index's entry")
+    annotations = value.get("annotations") if isinstance(value, dict) else None
+    if not isinstance(annotations, dict):
+        annotations = {}
+    return Entry(descriptor, {key: item for key, item in annotations.items() if isinstance(item, str)})
+
+
+def _index_document(entries: list[Entry]) -> bytes:
+    manifests: list[dict[str, Any]] = [
+        {
+            "mediaType": entry.descriptor.media_type,
+            "digest": entry.descriptor.digest,
+            "size": entry.descriptor.size,
+            "annotations": entry.annotations,
+        }
+        for entry in entries
+    ]
+    return canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests})

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an image comes from: a registry (registry.py), or a folder that holds an OCI image layout."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from podwright.errors import ImageError
+from podwright.images.documents import INDEXES, MANIFESTS, Descriptor
+from podwright.images.layout import NAME, Layout
+
+Take = Callable[[Iterator[bytes]], None]
+"""Takes a blob's content piece by piece and raises ImageError when it is not what it should be."""
+
+
+class Source(Protocol):
+    """One image, by whatever name. Every method raises ImageError."""
+
+    def top(self) -> bytes:
+        """Return the manifest or index that the name stands for."""
+
+    def manifest(self, descriptor: Descriptor) -> bytes:
+        """Return a manifest that the index points to, verified."""
+
+    def blob(self, descriptor: Descriptor, take: Take) -> None:
+        """Give the blob's content, unverified, to ``take``; a second time when the first broke off."""
+
+    def close(self) -> None:
+        """End what is open."""
+
+
+class LayoutSource:
+    """A foreign layout as the place that an image comes from."""
+
+    def __init__(self, path: str) -> None:
+        folder, colon, name = path.rpartition(":")
+        if os.path.isdir(path) or not colon:
+            folder, name = path, ""
+        self._layout = Layout(folder)
+        self._name = name
+
+    def top(self) -> bytes:
+        """Return the manifest or index that the path names: by its name, or the only one there is."""
+        self._layout.check()
+        entries = [entry for entry in self._layout.entries() if entry.descriptor.media_type in (*MANIFESTS, *INDEXES)]
+        chosen = [entry for entry in entries if not self._name or entry.annotations.get(NAME) == self._name]
+        if len(chosen) != 1:
+            names = ", ".join(sorted(entry.annotations.get(NAME, "unnamed") for entry in entries)) or "none"
+            wanted = f"no image {self._name!r}" if self._name else f"{len(entries)} images, so name one as PATH:NAME"
+            raise ImageError(f"{self._layout.root} has {wanted} (there are: {names})")
+        return self.manifest(chosen[0].descriptor)
+
+    def manifest(self, descriptor: Descriptor) -> bytes:
+        """Return a manifest that an index points to."""
+        data = self._layout.read(descriptor.digest)
+        if data is None:
+            raise ImageError(f"the blob {descriptor.digest} of {self._layout.root} is missing or damaged")
+        return data
+
+    def blob(self, descriptor: Descriptor, take: Take) -> None:
+        """Give the blob's content to ``take``, which checks it."""
+        try:
+            take(self._layout.chunks(descriptor.digest))
+        except FileNotFoundError as error:
+            raise ImageError(f"the blob {descriptor.digest} of {self._layout.root} is missing") from error
+
+    def close(self) -> None:
+        """Nothing stays open."""

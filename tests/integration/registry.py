@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registries for tests: Debian's real one, and one that lies.
+
+with Registry() as registry:
+    push(layout, registry.reference("busybox:1"))      # 127.0.0.1:PORT/busybox:1
+
+with LyingRegistry() as registry:
+    registry.add_layout(layout, "evil", "1")
+    registry.blobs[digest] = other_bytes               # served for that digest from now on
+"""
+
+import http.server
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+
+class Registry:
+    """Debian's docker-registry on a free loopback port, its storage in a temporary folder. ``address`` is host:port."""
+
+    def __init__(self) -> None:
+        self.address = ""
+
+    def __enter__(self) -> "Registry":
+        self._folder = Path(tempfile.mkdtemp(prefix="podwright-registry-"))
+        for _ in range(5):  # another process may take the port between our look and the registry's bind
+            self._start(_free_port())
+            if self._is_up():
+                return self
+            self._stop()
+        shutil.rmtree(self._folder)
+        raise RuntimeError(f"docker-registry did not start: {self._log()}")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        shutil.rmtree(self._folder)
+
+    def reference(self, name: str) -> str:
+        """The full reference of an image in this registry."""
+        return f"{self.address}/{name}"
+
+    def _start(self, port: int) -> None:
+        self.address = f"127.0.0.1:{port}"
+        config = self._folder / "config.yml"
+        config.write_text(
+            f"version: 0.1\nlog: {{level: warn}}\nhttp: {{addr: '{self.address}', secret: tests}}\n"
+            f"storage: {{filesystem: {{rootdirectory: {self._folder}/data}}, delete: {{enabled: true}}}}\n"
+        )
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
+
+    def _is_up(self) -> bool:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                urllib.request.urlopen(f"http://{self.address}/v2/", timeout=10).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return True
+        return False
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def _log(self) -> str:
+        log = self._folder / "log"
+        return log.read_text() if log.exists() else ""
+
+
+class LyingRegistry:
+    """A small registry in a thread, which serves whatever it is told to.
+
+    ``manifests`` maps "NAME/REFERENCE" (a tag or a digest) to (media type, bytes), ``blobs`` a digest to bytes: content
+    need not match its digest. A digest in ``truncated`` breaks off in the middle of its body. ``failures`` counts down
+    requests that get status 503 first. ``requests`` records "METHOD PATH".
+    """
+
+    def __init__(self) -> None:
+        self.manifests: dict[str, tuple[str, bytes]] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.truncated: set[str] = set()
+        self.failures = 0
+        self.requests: list[str] = []
+
+    def __enter__(self) -> "LyingRegistry":
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def reference(self, name: str) -> str:
+        """The full reference of an image in this registry."""
+        return f"{self.address}/{name}"
+
+    def add_layout(self, layout: Path | str, name: str, tag: str) -> dict[str, Any]:
+        """Serve an OCI layout's image, so far honestly, and return its manifest."""
+        index = json.loads((Path(layout) / "index.json").read_text())
+        for blob in (Path(layout) / "blobs" / "sha256").iterdir():
+            self.blobs[f"sha256:{blob.name}"] = blob.read_bytes()
+        top = index["manifests"][0]
+        for reference in (tag, top["digest"]):
+            self.manifests[f"{name}/{reference}"] = (top["mediaType"], self.blobs[top["digest"]])
+        manifest: dict[str, Any] = json.loads(self.blobs[top["digest"]])
+        return manifest
+
+
+def _handler(registry: LyingRegistry) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            registry.requests.append(f"{self.command} {self.path}")
+            if registry.failures:
+                registry.failures -= 1
+                self._answer(503, "text/plain", b"")
+                return
+            parts = self.path.strip("/").split("/")
+            kind, last = parts[-2], parts[-1]
+            name = "/".join(parts[1:-2])
+            if kind == "manifests" and f"{name}/{last}" in registry.manifests:
+                self._answer(200, *registry.manifests[f"{name}/{last}"])
+            elif kind == "blobs" and last in registry.blobs:
+                self._answer(200, "application/octet-stream", registry.blobs[last], cut=last in registry.truncated)
+            else:
+                self._answer(404, "application/json", b"{}")
+
+        def _answer(self, status: int, media_type: str, body: bytes, *, cut: bool = False) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", media_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body[: len(body) // 2] if cut else body)
+            self.close_connection = self.close_connection or cut
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Requests are recorded, not printed."""
+
+    return Handler
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
