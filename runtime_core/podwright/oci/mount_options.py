@@ -18,12 +18,10 @@ _SET = {
     "noexec": MS_NOEXEC,
     "sync": 16,
     "dirsync": 128,
-    "nosymfollow": 256,
     "noatime": 1024,
     "nodiratime": 2048,
     "relatime": 1 << 21,
     "strictatime": 1 << 24,
-    "lazytime": 1 << 25,
 }
 _CLEAR = {
     "rw": MS_RDONLY,
@@ -31,12 +29,10 @@ _CLEAR = {
     "dev": MS_NODEV,
     "exec": MS_NOEXEC,
     "async": 16,
-    "symfollow": 256,
     "atime": 1024,
     "diratime": 2048,
     "norelatime": 1 << 21,
     "nostrictatime": 1 << 24,
-    "nolazytime": 1 << 25,
 }
 # A container's mount namespace is private already.
 _NO_CHANGE = frozenset(("defaults", "private", "rprivate"))

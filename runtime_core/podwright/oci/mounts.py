@@ -38,7 +38,7 @@ def read_only_cgroup_paths(cgroup_path: str, cgroup_dirs: Sequence[str]) -> list
 def _cgroup_mounts(cgroup_path: str, cgroup_dirs: Sequence[str]) -> list[Mount]:
     """Show the container its own cgroup where the root of each hierarchy is expected, read-only.
 
-    A bind needs no cgroup namespace, shows nothing of other pods, and is the only way that v1 and v2 have in common.
+    A bind shows nothing of other pods even where the kernel has no cgroup namespaces, and is the same for v1 and v2.
     Programs that look for their limits (the JVM, Go, Node.js) read them there.
     """
     targets = _targets(cgroup_path, cgroup_dirs)

@@ -17,6 +17,8 @@ from podwright.security import capabilities
 PLAN_VERSION = 1
 Step = list[Any]
 
+# What podinit makes anew for each container; all others are the pod's.
+_NAMESPACES = {(("type", kind),) for kind in ("pid", "mount", "cgroup")}
 # Every key that is understood; "" is the configuration itself.
 _KEYS = {
     "": {"ociVersion", "process", "root", "mounts", "annotations", "linux"},
@@ -139,9 +141,7 @@ def _refuse_unknown(spec: Mapping[str, Any], cgroups: Sequence[str], seccomp: st
     linux = spec["linux"]
     if not str(spec["ociVersion"]).startswith("1."):
         raise _unsupported("ociVersion", spec["ociVersion"])
-    if sorted(item["type"] for item in linux["namespaces"]) != ["mount", "pid"] or any(
-        item.keys() != {"type"} for item in linux["namespaces"]
-    ):
+    if {tuple(item.items()) for item in linux["namespaces"]} != _NAMESPACES:
         raise _unsupported("linux.namespaces", linux["namespaces"])
     if linux.get("rootfsPropagation") not in (None, "", "private", "rprivate"):
         raise _unsupported("linux.rootfsPropagation", linux["rootfsPropagation"])

@@ -127,7 +127,7 @@ def container_spec(
         "mounts": standard_mounts(sandbox.pod_dir, path, directories),
         "annotations": _annotations(pod, container, sandbox.uid),
         "linux": {
-            "namespaces": [{"type": "pid"}, {"type": "mount"}],
+            "namespaces": [{"type": kind} for kind in ("pid", "mount", "cgroup")],
             "cgroupsPath": path,
             "resources": _resources(limits),
             "maskedPaths": list(_MASKED_PATHS),
