@@ -25,21 +25,29 @@ INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 Entry = tuple[tarfile.TarInfo, bytes]
 
 
-def entry(name: str, data: bytes | str = b"", *, type: str = "file", link: str = "", **fields: Any) -> Entry:  # noqa: A002 -- tar's word
-    """One entry of a layer; ``fields`` are tarfile.TarInfo's (mode, uid, gid, mtime, devmajor, pax_headers, …)."""
-    kinds = {
-        "file": tarfile.REGTYPE,
-        "dir": tarfile.DIRTYPE,
-        "symlink": tarfile.SYMTYPE,
-        "hardlink": tarfile.LNKTYPE,
-        "char": tarfile.CHRTYPE,
-        "block": tarfile.BLKTYPE,
-        "fifo": tarfile.FIFOTYPE,
-    }
+KINDS = {
+    "file": tarfile.REGTYPE,
+    "dir": tarfile.DIRTYPE,
+    "symlink": tarfile.SYMTYPE,
+    "hardlink": tarfile.LNKTYPE,
+    "char": tarfile.CHRTYPE,
+    "block": tarfile.BLKTYPE,
+    "fifo": tarfile.FIFOTYPE,
+}
+
+
+def entry(
+    name: str, data: bytes | str = b"", *, kind: str = "file", symlink: str = "", hardlink: str = "", **fields: Any
+) -> Entry:
+    """One entry of a layer: a file with ``data``, a link to ``symlink`` or ``hardlink``, or another ``kind``.
+
+    ``fields`` are tarfile.TarInfo's (mode, uid, gid, mtime, devmajor, devminor, pax_headers, …).
+    """
+    kind = "symlink" if symlink else "hardlink" if hardlink else kind
     info = tarfile.TarInfo(name)
-    info.type = kinds[type]
-    info.linkname = link
-    info.mode = 0o755 if type == "dir" else 0o777 if type == "symlink" else 0o644
+    info.type = KINDS[kind]
+    info.linkname = symlink or hardlink
+    info.mode = {"dir": 0o755, "symlink": 0o777}.get(kind, 0o644)
     info.mtime = 1_600_000_000
     content = data.encode() if isinstance(data, str) else data
     info.size = len(content)
@@ -48,11 +56,12 @@ def entry(name: str, data: bytes | str = b"", *, type: str = "file", link: str =
     return info, content
 
 
-def make_tar(entries: Sequence[Entry], format: int = tarfile.PAX_FORMAT) -> bytes:  # noqa: A002 -- tarfile's word
-    """The tar of a layer, with the entries as they are given, however hostile."""
+def make_tar(entries: Sequence[Entry | dict[str, Any]], format: int = tarfile.PAX_FORMAT) -> bytes:  # noqa: A002 -- tarfile's word
+    """The tar of a layer, with the entries (or the dictionaries of their arguments) as given, however hostile."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=format, errors="surrogateescape") as tar:
-        for info, data in entries:
+        for item in entries:
+            info, data = entry(**item) if isinstance(item, dict) else item
             tar.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
 
@@ -61,9 +70,9 @@ def busybox_layer() -> bytes:
     """A layer with Debian's static busybox as /bin/busybox, a link for each applet, and the usual empty folders."""
     busybox = Path("/bin/busybox").read_bytes()
     applets = subprocess.run(["/bin/busybox", "--list"], capture_output=True, text=True, check=True).stdout.split()
-    entries = [entry(name, type="dir") for name in ("bin", "etc", "proc", "sys", "dev", "root", "var", "usr")]
-    entries += [entry("tmp", type="dir", mode=0o1777), entry("bin/busybox", busybox, mode=0o755)]
-    entries += [entry(f"bin/{name}", type="symlink", link="busybox") for name in applets if name != "busybox"]
+    entries = [entry(name, kind="dir") for name in ("bin", "etc", "proc", "sys", "dev", "root", "var", "usr")]
+    entries += [entry("tmp", kind="dir", mode=0o1777), entry("bin/busybox", busybox, mode=0o755)]
+    entries += [entry(f"bin/{name}", symlink="busybox") for name in applets if name != "busybox"]
     entries += [
         entry("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
         entry("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
@@ -71,9 +80,14 @@ def busybox_layer() -> bytes:
     return make_tar(entries)
 
 
+def make_busybox_image(path: Path | str, config: dict[str, Any] | None = None, *, tag: str = "latest") -> str:
+    """Make an OCI layout of an image with busybox in it; its command is a shell."""
+    return make_layout(path, [busybox_layer()], {"Env": ["PATH=/bin"], "Cmd": ["/bin/sh"]} | (config or {}), tag=tag)
+
+
 def make_layout(
     path: Path | str,
-    layers: Sequence[bytes | Sequence[Entry]],
+    layers: Sequence[bytes | Sequence[Entry | dict[str, Any]]],
     config: dict[str, Any] | None = None,
     *,
     tag: str = "latest",
@@ -82,7 +96,7 @@ def make_layout(
 ) -> str:
     """Make an OCI image layout of one image and return its path.
 
-    A layer is a tar's bytes or a list of ``entry()``; ``config`` is the image's execution configuration (Env, Cmd,
+    A layer is a tar's bytes or a list of ``entry()`` or of dictionaries of its arguments; ``config`` is the image's execution configuration (Env, Cmd,
     WorkingDir, …); ``compress`` is gzip, zstd or none.
     """
     layout = Path(path)

@@ -2,11 +2,10 @@
 """Registries for tests: Debian's real one, and one that lies.
 
 with Registry() as registry:
-    push(layout, registry.reference("busybox:1"))      # 127.0.0.1:PORT/busybox:1
+    push(layout, f"{registry.address}/busybox:1")
 
-with LyingRegistry() as registry:
-    registry.add_layout(layout, "evil", "1")
-    registry.blobs[digest] = other_bytes               # served for that digest from now on
+with LyingRegistry(layout, lie="wrong-bytes") as registry:
+    store.pull(registry.reference)
 """
 
 import http.server
@@ -46,10 +45,6 @@ class Registry:
         self._stop()
         shutil.rmtree(self._folder)
 
-    def reference(self, name: str) -> str:
-        """The full reference of an image in this registry."""
-        return f"{self.address}/{name}"
-
     def _start(self, port: int) -> None:
         self.address = f"127.0.0.1:{port}"
         config = self._folder / "config.yml"
@@ -81,24 +76,30 @@ class Registry:
 
 
 class LyingRegistry:
-    """A small registry in a thread, which serves whatever it is told to.
+    """A small registry in a thread, which serves the image of an OCI layout as ``reference``, and may lie about it.
 
-    ``manifests`` maps "NAME/REFERENCE" (a tag or a digest) to (media type, bytes), ``blobs`` a digest to bytes: content
-    need not match its digest. A digest in ``truncated`` breaks off in the middle of its body. ``failures`` counts down
-    requests that get status 503 first. ``requests`` records "METHOD PATH".
+    ``lie``: "" for none, "wrong-bytes" (one byte of each layer is another), "truncated" (the connection ends in the middle
+    of a layer), "wrong-size" (the layers have a byte more than promised).
+
+    For other lies: ``manifests`` maps "NAME/REFERENCE" (a tag or a digest) to (media type, bytes), ``blobs`` a digest to
+    the bytes that are served for it, ``cut`` holds digests whose body breaks off, ``failures`` counts down requests that
+    get status 503 first. ``requests`` records "METHOD PATH".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Path | str | None = None, lie: str = "") -> None:
         self.manifests: dict[str, tuple[str, bytes]] = {}
         self.blobs: dict[str, bytes] = {}
-        self.truncated: set[str] = set()
+        self.cut: set[str] = set()
         self.failures = 0
         self.requests: list[str] = []
-
-    def __enter__(self) -> "LyingRegistry":
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        self.reference = f"{self.address}/image:1"
+        if layout:
+            self._lie(self.add_layout(layout, "image", "1"), lie)
+
+    def __enter__(self) -> "LyingRegistry":
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         return self
@@ -110,10 +111,6 @@ class LyingRegistry:
         self._thread.join()
         self._server.server_close()
 
-    def reference(self, name: str) -> str:
-        """The full reference of an image in this registry."""
-        return f"{self.address}/{name}"
-
     def add_layout(self, layout: Path | str, name: str, tag: str) -> dict[str, Any]:
         """Serve an OCI layout's image, so far honestly, and return its manifest."""
         index = json.loads((Path(layout) / "index.json").read_text())
@@ -124,6 +121,16 @@ class LyingRegistry:
             self.manifests[f"{name}/{reference}"] = (top["mediaType"], self.blobs[top["digest"]])
         manifest: dict[str, Any] = json.loads(self.blobs[top["digest"]])
         return manifest
+
+    def _lie(self, manifest: dict[str, Any], lie: str) -> None:
+        for layer in manifest["layers"]:
+            digest, honest = layer["digest"], self.blobs[layer["digest"]]
+            if lie == "wrong-bytes":
+                self.blobs[digest] = honest[:-1] + bytes([honest[-1] ^ 1])
+            elif lie == "wrong-size":
+                self.blobs[digest] = honest + b"x"
+            elif lie == "truncated":
+                self.cut.add(digest)
 
 
 def _handler(registry: LyingRegistry) -> type[http.server.BaseHTTPRequestHandler]:
@@ -145,7 +152,7 @@ def _handler(registry: LyingRegistry) -> type[http.server.BaseHTTPRequestHandler
             if kind == "manifests" and f"{name}/{last}" in registry.manifests:
                 self._answer(200, *registry.manifests[f"{name}/{last}"])
             elif kind == "blobs" and last in registry.blobs:
-                self._answer(200, "application/octet-stream", registry.blobs[last], cut=last in registry.truncated)
+                self._answer(200, "application/octet-stream", registry.blobs[last], cut=last in registry.cut)
             else:
                 self._answer(404, "application/json", b"{}")
 
@@ -158,7 +165,7 @@ def _handler(registry: LyingRegistry) -> type[http.server.BaseHTTPRequestHandler
                 self.wfile.write(body[: len(body) // 2] if cut else body)
             self.close_connection = self.close_connection or cut
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Requests are recorded, not printed."""
 
     return Handler

@@ -35,7 +35,7 @@ class Transport(Protocol):
     """One HTTP request."""
 
     def request(self, method: str, url: str, headers: Mapping[str, str]) -> contextlib.AbstractContextManager[Response]:
-        """Send a request without a body; raises TransientError when the connection fails, also while chunks are read."""
+        """Send a request without a body; raises TransientError when the connection fails, even later."""
 
     def close(self) -> None:
         """End what is open."""

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from podwright.errors import ImageError
 from podwright.images.documents import INDEXES, MANIFESTS, MAX_DOCUMENT, Descriptor, digest_of, parse_object
-from podwright.images.http import TransientError, NetworkTransport, Response, Transport
+from podwright.images.http import NetworkTransport, Response, TransientError, Transport
 from podwright.images.reference import Reference, is_digest
 
 T = TypeVar("T")
