@@ -325,6 +325,32 @@ def test_a_pods_link_is_as_configured(bridged, namespace, net):
         bridged.run(net, "detach", "pwaaaaaaaaaaaa")  # absent is success
 
 
+VETH = """
+import sys
+from podwright.errors import HostError
+from podwright.network import veth
+print(veth.attached("pwaaaaaaaaaaaa", "pwtest0"), veth.attached("pwaaaaaaaaaaaa", "other"))
+veth.delete("pwaaaaaaaaaaaa")
+veth.delete("pwaaaaaaaaaaaa")
+print(veth.attached("pwaaaaaaaaaaaa", "pwtest0"))
+try:
+    veth.delete("lo")
+except HostError as error:
+    print(error)
+"""
+
+
+def test_the_host_deletes_the_veth_of_a_pod_whose_supervisor_died(bridged, namespace, net):
+    inner = namespace()
+    with pod(net, bridged, inner, "10.88.7.2", "pwaaaaaaaaaaaa"):
+        assert bridged.python(VETH).splitlines() == [
+            "True False",
+            "False",
+            "cannot delete interface lo: Operation not supported",
+        ]
+        assert "eth0" not in inner.run("ip", "link")
+
+
 def test_a_pod_that_comes_or_goes_does_not_change_the_bridges_address(bridged, namespace, net):
     inner = namespace()
     before = bridged.json("link", "show", "pwtest0")[0]["address"]

@@ -5,7 +5,9 @@ It belongs to the host, not to a pod: made with the first pod, it stays, as dock
 ``ensure`` costs a few reads and no child process. A pod's own part (its veth, address and route) is wired by podinit.
 """
 
+import os
 import re
+import time
 from typing import NamedTuple
 
 from podwright.config import Config
@@ -13,6 +15,7 @@ from podwright.errors import ConfigError, HostError
 from podwright.network import bridge, firewall
 from podwright.network.leases import AddressPool
 from podwright.network.subnet import Subnet, parse
+from podwright.network.veth import host_ifname
 
 IFNAME = "eth0"
 _FORWARD = "/proc/sys/net/ipv4/ip_forward"
@@ -38,11 +41,6 @@ class Bridge(NamedTuple):
         }
 
 
-def host_ifname(uid: str) -> str:
-    """Return the name of the host's end of a pod's veth: at most 15 characters, and the uid can be told from it."""
-    return "pw" + uid.replace("-", "")[:12]
-
-
 def pool(config: Config) -> AddressPool:
     """Return the host's addresses for pods. Raises ConfigError for a bad subnet."""
     return AddressPool(config.root, parse(config.network_subnet))
@@ -64,6 +62,18 @@ def ensure(config: Config) -> Bridge:
             if not firewall.present(name, subnet):
                 firewall.apply(name, subnet)
     return Bridge(name, subnet, bridge.mtu(name))
+
+
+def wait_until_gone(ifname: str, timeout: float = 10) -> None:
+    """Wait until the host's end of a veth is gone: the kernel removes it some time after the last process of its pod.
+
+    Raises HostError when it is still there after ``timeout`` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while os.path.exists(f"/sys/class/net/{ifname}"):
+        if time.monotonic() > deadline:
+            raise HostError(f"network interface {ifname} is still there {timeout:g} s after its pod ended")
+        time.sleep(0.002)
 
 
 def remove(config: Config) -> bool:
