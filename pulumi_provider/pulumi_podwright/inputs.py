@@ -18,25 +18,39 @@ DEFAULT_TIMEOUT = 120
 
 
 class Failure(NamedTuple):
-    """A property that is wrong, and the sentence that says why."""
+    """A property that is wrong, and the sentence that says why.
+
+    Of a manifest the property is "": the engine prints the value of one that is named, all of it, secrets in the clear.
+    """
 
     property: str
     reason: str
 
 
-def check(news: dict[str, Any]) -> tuple[dict[str, Any], list[Failure]]:
-    """Return the inputs to keep, and what is wrong with those given."""
-    failures: list[Failure] = []
-    inputs = {**news, **settings(news)}
-    inputs["manifest"], reason = _check_manifest(news.get("manifest"))
-    if reason:
-        failures.append(Failure("manifest", reason))
-    wait, timeout = inputs["wait"], inputs["waitTimeout"]
+class Checked(NamedTuple):
+    """The inputs to keep, what is wrong with those given, and what their author should know."""
+
+    inputs: dict[str, Any]
+    failures: list[Failure]
+    warnings: list[str]
+
+    def refuse(self, manifest: Any, reason: str) -> Any:
+        """Note why a manifest is wrong, and return it as it was given."""
+        self.failures.append(Failure("", reason))
+        return manifest
+
+
+def check(news: dict[str, Any]) -> Checked:
+    """Validate the inputs of a Pod."""
+    checked = Checked({**news, **settings(news)}, [], [])
+    checked.inputs["manifest"] = _check_manifest(news.get("manifest"), checked)
+    wait, timeout = checked.inputs["wait"], checked.inputs["waitTimeout"]
     if not isinstance(wait, bool | Unknown):
-        failures.append(Failure("wait", f"wait is {wait!r}, but must be true or false"))
+        checked.failures.append(Failure("wait", f"wait is {wait!r}, but must be true or false"))
     if not isinstance(timeout, Unknown) and (isinstance(timeout, bool) or not _is_positive(timeout)):
-        failures.append(Failure("waitTimeout", f"wait_timeout is {timeout!r}, but must be a number of seconds above 0"))
-    return inputs, failures
+        reason = f"wait_timeout is {timeout!r}, but must be a number of seconds above 0"
+        checked.failures.append(Failure("waitTimeout", reason))
+    return checked
 
 
 def manifest_of(props: dict[str, Any]) -> dict[str, Any] | None:
@@ -53,36 +67,39 @@ def settings(props: dict[str, Any]) -> dict[str, Any]:
     return {"wait": props.get("wait", True), "waitTimeout": props.get("waitTimeout", DEFAULT_TIMEOUT)}
 
 
-def manifest_text(manifest: dict[str, Any]) -> str:
-    """Return the canonical JSON of a manifest with every default filled in.
+def normal_text(manifest: dict[str, Any]) -> tuple[str, list[str]]:
+    """Return the canonical JSON of a manifest with every default filled in, and what its author should know.
 
     Raises podwright.errors.ManifestError.
     """
     from podwright.files import canonical_json
     from podwright.manifest.normalise import normalise
 
-    return canonical_json(normalise(manifest).pod).decode()
+    normal = normalise(manifest)
+    return canonical_json(normal.pod).decode(), normal.warnings
 
 
-def _check_manifest(given: Any) -> tuple[Any, str]:
-    """Return the manifest to keep, and what is wrong with it ("" when nothing is)."""
+def _check_manifest(given: Any, checked: Checked) -> Any:
+    """Return the manifest to keep, and add what is to be said of it to ``checked``."""
     from podwright.errors import ManifestError
 
     try:
         manifest = fold_numbers(json.loads(given) if isinstance(given, str) else given)
     except ValueError as error:
-        return given, f"manifest is a text that is not JSON: {error}"
+        return checked.refuse(given, f"manifest is a text that is not JSON: {error}")
     unknown = unknown_paths(manifest)
     if "" in unknown:
-        return UNKNOWN, ""
+        return UNKNOWN
     if not isinstance(manifest, dict):
-        return given, f"manifest is {manifest!r}, but must be a v1.Pod as a dictionary, or the path of a file with one"
+        what = "but must be a v1.Pod as a dictionary, or the path of a file with one"
+        return checked.refuse(given, f"manifest is {manifest!r}, {what}")
     try:
-        text = manifest_text(without_unknowns(manifest))
+        text, warnings = normal_text(without_unknowns(manifest))
     except ManifestError as error:
         reason = _known_faults(str(error), unknown) if unknown else str(error)
-        return (given, reason) if reason else (UNKNOWN, "")
-    return (UNKNOWN if unknown else text), ""
+        return checked.refuse(given, reason) if reason else UNKNOWN
+    checked.warnings.extend(warnings)
+    return UNKNOWN if unknown else text
 
 
 def _known_faults(message: str, unknown: list[str]) -> str:

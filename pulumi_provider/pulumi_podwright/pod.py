@@ -78,7 +78,8 @@ def _manifest_file(path: str) -> str:
         with open(path, encoding="utf-8") as file:
             documents = load_documents(file.read())
     except (OSError, UnicodeDecodeError, PodwrightError) as error:
-        raise pulumi.RunError(f"the manifest {path} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise pulumi.RunError(f"the manifest {path} cannot be read: {reason}") from error
     if len(documents) != 1:
         raise pulumi.RunError(f"{path} holds {len(documents)} documents, but a Pod resource takes a file with one")
     return canonical_json(documents[0]).decode()

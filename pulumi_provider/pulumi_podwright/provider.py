@@ -8,6 +8,7 @@ session and streams of its own.
 """
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from pulumi.dynamic import (
@@ -34,8 +35,10 @@ class PodProvider(ResourceProvider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate the inputs, and put the normalised manifest in: no I/O, and any value may be unknown."""
-        checked, failures = inputs.check(news)
-        return CheckResult(checked, [CheckFailure(failure.property, failure.reason) for failure in failures])
+        checked = inputs.check(news)
+        for warning in checked.warnings:
+            print(f"warning: {warning}", file=sys.stderr, flush=True)  # the engine shows it among its diagnostics
+        return CheckResult(checked.inputs, [CheckFailure(*failure) for failure in checked.failures])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare the manifest last applied with the new one, by the core's planner: no I/O.
@@ -73,7 +76,7 @@ class PodProvider(ResourceProvider):
             pod = runtime.get(name, namespace)
         except NotFound:
             return ReadResult("", {})
-        text = inputs.manifest_text(_manifest(pod))
+        text = inputs.normal_text(_manifest(pod))[0]
         outputs = _outputs({**props, "manifest": text}, pod)
         outputs["drift"] = [_sentence(change) for change in runtime.plan(json.loads(text)).changes] or None
         if text == props["manifest"]:

@@ -75,7 +75,8 @@ class Stack:
 
     def preview(self, *options: str, check: bool = True) -> str:
         """Run ``pulumi preview --diff`` and return the text that a person reads."""
-        return self._run("preview", "--diff", "--color=never", *options, check=check).stdout
+        done = self._run("preview", "--diff", "--color=never", *options, check=check)
+        return done.stdout + done.stderr
 
     def refresh(self, *options: str) -> Outcome:
         """Run ``pulumi refresh``."""

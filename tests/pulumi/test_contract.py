@@ -70,7 +70,7 @@ def test_check_returns_inputs_that_check_to_themselves(plugin):
 def test_check_names_what_is_wrong(plugin):
     pod = web(name="Not_A_Name")
     (failure,) = check(plugin, pod).failures
-    assert failure.property == "manifest"
+    assert failure.property == ""
     assert "metadata.name" in failure.reason
     assert "Not_A_Name" in failure.reason
 

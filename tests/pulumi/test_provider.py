@@ -71,7 +71,7 @@ def test_a_wrong_manifest_fails_naming_the_field():
     pod = web()
     server(pod)["imagePullPolicy"] = "Sometimes"
     found = failure(pod)
-    assert found.property == "manifest"
+    assert found.property == ""
     assert "spec.containers[0].imagePullPolicy" in found.reason
     assert "Sometimes" in found.reason
     assert "\n" not in found.reason
@@ -86,13 +86,13 @@ def test_an_unknown_field_fails():
 @pytest.mark.parametrize("manifest", [None, "not JSON", "[1]", 3.0, []])
 def test_what_is_no_manifest_fails(manifest):
     found = failure(manifest)
-    assert found.property == "manifest"
+    assert found.property == ""
     assert found.reason.startswith("manifest is ")
 
 
 def test_no_manifest_at_all_fails():
     (found,) = PodProvider().check({}, {}).failures
-    assert found.property == "manifest"
+    assert found.property == ""
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, "10", True, float("nan"), float("inf")])
@@ -132,6 +132,13 @@ def test_known_parts_beside_unknown_ones_are_judged():
     server(pod)["env"] = [{"name": "A", "value": UNKNOWN}]
     pod["spec"]["containers"][1]["imagge"] = "x"
     assert "spec.containers[1].imagge" in failure(pod).reason
+
+
+def test_what_has_no_effect_is_told(capsys):
+    pod = web()
+    pod["spec"]["schedulerName"] = "other"
+    assert check(pod).failures == []
+    assert "warning: spec.schedulerName: has no effect here" in capsys.readouterr().err
 
 
 # diff
