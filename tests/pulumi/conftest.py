@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pods import IMAGE
-from stack import Stack
 
 from hosttools import Host
+from imagetools import make_busybox_image
+from pods import IMAGE
+from stack import Stack
 
 ENGINE = Path(__file__).parent / "engine" / "build.py"
 
@@ -26,8 +27,6 @@ def engine() -> Path:
 @pytest.fixture(scope="session")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An OCI image layout with busybox."""
-    from imagetools import make_busybox_image
-
     path = tmp_path_factory.mktemp("image") / "layout"
     make_busybox_image(path)
     return path

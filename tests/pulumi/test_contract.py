@@ -11,12 +11,12 @@ import sys
 import grpc
 import pytest
 from google.protobuf import struct_pb2
-from pods import server, web
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime.proto import provider_pb2 as messages
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_ON_WIRE
 
+from pods import server, web
 from pulumi_podwright.provider import PodProvider
 
 DEADLINE = 60.0  # seconds, for a loaded machine

@@ -7,11 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
+
+from hosttools import Host
 from pods import IMAGE, server, web
 from podtools import eventually
 from stack import Stack
-
-from hosttools import Host
 
 pytestmark = [
     pytest.mark.slow,

@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from pods import server, web
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.output import UNKNOWN
 
+from pods import server, web
 from pulumi_podwright import inputs
 from pulumi_podwright.provider import PodProvider, changed_fields
 
