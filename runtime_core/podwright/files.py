@@ -51,7 +51,8 @@ def read_json(path: str) -> object | None:
     """Return the JSON value in ``path``, or None when there is no such file."""
     try:
         with open(path, "rb") as file:
-            return json.loads(file.read())
+            value: object = json.loads(file.read())
+            return value
     except FileNotFoundError:
         return None
 

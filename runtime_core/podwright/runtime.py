@@ -25,6 +25,10 @@ from podwright.pods.store import PodStore, Record
 PODINIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "podinit")
 
 
+Lines = list[str]  # inside Runtime, the name ``list`` is its method
+Images = list[Image]
+
+
 class Result(NamedTuple):
     """What an apply or a delete did: the plan that was carried out, and the pod after it (None when it is gone)."""
 
@@ -35,8 +39,8 @@ class Result(NamedTuple):
 class Runtime:
     """Pods on this host.
 
-    ``config`` defaults to what ``podwright.config.load`` finds. Every method raises a ``podwright.errors.PodwrightError``
-    for what a user can mend; its text is meant for them.
+    ``config`` defaults to what ``podwright.config.load`` finds. For what a user can mend, every method raises a
+    ``podwright.errors.PodwrightError``, whose text is meant for them.
     """
 
     def __init__(self, config: Config | None = None) -> None:
@@ -79,7 +83,7 @@ class Runtime:
 
     def logs(
         self, name: str, namespace: str = "default", *, container: str | None = None, tail: int | None = None
-    ) -> list[str]:
+    ) -> Lines:
         """Return the log lines of a container since its last start; ``container`` may be left out when there is one.
 
         Raises NotFound for a pod or container that does not exist.
@@ -92,7 +96,9 @@ class Runtime:
             container = names[0]
         if container not in names:
             asked = f"no container {container}" if container else "more than one container"
-            raise NotFound(f"pod {name} has {asked}; choose one of: {', '.join(names)}", field="container", value=container)
+            raise NotFound(
+                f"pod {name} has {asked}; choose one of: {', '.join(names)}", field="container", value=container
+            )
         return read_log(f"{self._store.pod_dir(record.uid)}/containers/{container}/logs", tail=tail)
 
     def plan_delete(self, name: str, namespace: str = "default") -> Plan:
@@ -117,7 +123,7 @@ class Runtime:
         """Take an image from an OCI image layout on disk (``path`` or ``path:tag``) and call it ``reference``."""
         return self._images.import_layout(path, reference)
 
-    def images(self) -> "list[Image]":
+    def images(self) -> Images:
         """Return the images on this host."""
         return self._images.list()
 
@@ -154,7 +160,9 @@ class Runtime:
         if plan.changed:
             self._orchestrator.apply(lock, plan, desired)
         elif record and record.source != desired.source:
-            self._store.write(record._replace(source=desired.source))  # same meaning, other words: the next run is quick
+            self._store.write(
+                record._replace(source=desired.source)
+            )  # same meaning, other words: the next run is quick
 
     def _wait(self, name: str, namespace: str, timeout: float) -> dict[str, Any]:
         deadline = time.monotonic() + timeout

@@ -112,6 +112,10 @@ class CgroupManager:
         """Return a container's group as OCI's ``linux.cgroupsPath`` has it: absolute in each hierarchy."""
         return f"{self.parent}/{_group(uid, container)}"
 
+    def directories(self, uid: str, container: str) -> list[str]:
+        """Return the directories of a container (or SANDBOX), one per hierarchy, as ``create`` did."""
+        return [hierarchy.directory(_group(uid, container)) for hierarchy in self.hierarchies]
+
     def oom_events(self, uid: str, container: str) -> dict[str, str] | None:
         """Return the ``file`` and ``key`` that count a container's OOM kills; None without a memory controller."""
         found = (hierarchy.oom_events(_group(uid, container)) for hierarchy in self.hierarchies)

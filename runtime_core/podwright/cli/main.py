@@ -154,13 +154,11 @@ def _get(arguments: argparse.Namespace) -> int:
     from podwright.runtime import Runtime
 
     runtime = Runtime()
-    if arguments.name:
-        pods = [runtime.get(arguments.name, arguments.namespace)]
-    else:
-        pods = runtime.list(arguments.namespace)
+    name, namespace = arguments.name, arguments.namespace
+    pods = [runtime.get(name, namespace)] if name else runtime.list(namespace)
     if arguments.output == "json":
         answer: dict[str, Any] = {"apiVersion": "v1", "kind": "List", "items": pods}
-        print_json(pods[0] if arguments.name else answer)
+        print_json(pods[0] if name else answer)
     else:
         print_pods(pods)
     return 0

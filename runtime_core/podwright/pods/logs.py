@@ -3,7 +3,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 
 def read_log(directory: str, *, tail: int | None = None) -> list[str]:
@@ -18,10 +18,10 @@ def read_log(directory: str, *, tail: int | None = None) -> list[str]:
         return list(deque(_lines(file), maxlen=tail))
 
 
-def _lines(entries: Iterator[bytes] | object) -> Iterator[str]:
+def _lines(entries: Iterable[bytes]) -> Iterator[str]:
     """Join partial entries (tag P) with what follows on the same stream."""
     pending: dict[bytes, bytes] = {}
-    for entry in entries:  # type: ignore[attr-defined]  # a binary file iterates over its lines
+    for entry in entries:
         parts = entry.rstrip(b"\n").split(b" ", 3)
         if len(parts) < 3:
             continue  # a line cut short by a full disk

@@ -6,7 +6,6 @@ unfinished is taken down and made anew; an interrupted update of one container i
 """
 
 import os
-import time
 from typing import Any, Protocol
 
 from podwright.errors import HostError, ImageError
@@ -14,6 +13,7 @@ from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_PODS
 from podwright.plan.model import Observed, Plan, Problem
 from podwright.pods.store import NameLock, PodStore, Record
+from podwright.pods.tree import remove_tree
 
 
 class PodManager(Protocol):
@@ -26,7 +26,10 @@ class PodManager(Protocol):
         """Restart some containers from the new record, and change the limits of others in place."""
 
     def destroy(self, uid: str, grace: int) -> None:
-        """Stop the pod and leave nothing of it but its record. Any part may be missing already."""
+        """Stop the pod and leave only its folder and what ``release`` gives back. Any part may be missing."""
+
+    def release(self, uid: str) -> None:
+        """Give back what a stopped pod keeps for when it comes up again."""
 
     def problems(self, record: Record) -> list[Problem]:
         """Name what of a running pod is broken."""
@@ -47,7 +50,9 @@ class Orchestrator:
         if record.state != "running":
             return Observed(state="deleting" if record.state == "deleting" else "unfinished", problems=[], digests={})
         problems = self._manager.problems(record) + _interrupted(record)
-        always = [item for item in (desired or {"spec": {"containers": []}})["spec"]["containers"] if _pulls_always(item)]
+        always = [
+            item for item in (desired or {"spec": {"containers": []}})["spec"]["containers"] if _pulls_always(item)
+        ]
         digests = {item["name"]: self._images.resolve(item["image"]) for item in always}
         return Observed(state="running", problems=problems, digests=digests)
 
@@ -71,6 +76,7 @@ class Orchestrator:
             if record.state != "deleting":
                 self._store.write(record._replace(state="deleting"))
         self._manager.destroy(lock.uid, seconds or 0)
+        self._manager.release(lock.uid)
         remove_tree(self._store.pod_dir(lock.uid))
         lock.clear()
 
@@ -157,33 +163,11 @@ def _resolved(record: Record, images: dict[str, Image]) -> dict[str, dict[str, s
 
 
 def _interrupted(record: Record) -> list[Problem]:
-    effects = {"restart": "restart container {}", "inPlace": "in-place"}
+    """Name the containers whose last update was begun and not ended."""
+    message = "its last update was interrupted"
+    restarts = record.updating.get("restart", [])
+    resized = record.updating.get("inPlace", [])
     return [
-        Problem(f"status.containerStatuses[{name}]", "its last update was interrupted", effects[kind].format(name))
-        for kind, names in record.updating.items()
-        for name in names
+        *(Problem(f"spec.containers[{name}]", message, f"restart container {name}") for name in restarts),
+        *(Problem(f"spec.containers[{name}].resources", message, "in-place") for name in resized),
     ]
-
-
-def remove_tree(path: str) -> None:
-    """Remove a folder and all below it, following no link. No such folder is no error.
-
-    What a process that was just killed still adds is waited for briefly.
-    """
-    for _ in range(100):
-        try:
-            entries = list(os.scandir(path))
-        except FileNotFoundError:
-            return
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                remove_tree(entry.path)
-            else:
-                os.unlink(entry.path)
-        try:
-            os.rmdir(path)
-        except OSError:
-            time.sleep(0.01)
-        else:
-            return
-    raise HostError(f"the folder {path} cannot be removed: something keeps writing to it")

@@ -6,12 +6,15 @@ Pure functions. Phases and conditions follow the kubelet (kubelet_pods.go getPha
 
 from typing import Any
 
+from podwright.manifest.qos import qos_class
 from podwright.pods.store import Record
 
 _GONE = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "the container's supervisor is gone"}
 
 
-def pod_object(record: Record, state: dict[str, Any] | None, *, address: str | None, host_address: str) -> dict[str, Any]:
+def pod_object(
+    record: Record, state: dict[str, Any] | None, *, address: str | None, host_address: str
+) -> dict[str, Any]:
     """Return the v1.Pod: the recorded manifest with uid, creation time and status.
 
     ``state`` is the supervisor's state.json, None when no supervisor lives.
@@ -45,14 +48,14 @@ def not_ready_reason(pod: dict[str, Any]) -> str:
 def _status(record: Record, state: dict[str, Any] | None, address: str | None, host_address: str) -> dict[str, Any]:
     live = {entry["name"]: entry for entry in state["containers"]} if state else {}
     containers = [_container_status(record, item, live.get(item["name"])) for item in record.containers]
-    phase = _phase([item["state"] for item in containers], record.pod["spec"]["restartPolicy"], state is not None)
+    phase = _phase([item["state"] for item in containers], record.pod["spec"]["restartPolicy"], alive=state is not None)
     started = state["startedAt"] if state else record.created_at
     status: dict[str, Any] = {
         "phase": phase,
         "conditions": _conditions(containers, phase, started, sandbox=state is not None),
         "hostIP": host_address,
         "startTime": started,
-        "qosClass": _qos_class(record.containers),
+        "qosClass": qos_class(record.containers),
         "containerStatuses": containers,
     }
     if address and state:
@@ -84,7 +87,7 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
     return status
 
 
-def _phase(states: list[dict[str, Any]], restart_policy: str, alive: bool) -> str:
+def _phase(states: list[dict[str, Any]], restart_policy: str, *, alive: bool) -> str:
     if not alive:
         # Whether anything runs is unknown to Kubernetes' words only as Unknown; `plan` says what is wrong.
         return "Pending" if all("waiting" in state for state in states) else "Unknown"
@@ -115,15 +118,3 @@ def _conditions(containers: list[dict[str, Any]], phase: str, since: str, *, san
         "PodScheduled": yes,
     }
     return [{"type": kind, **value, "lastTransitionTime": since} for kind, value in stages.items()]
-
-
-def _qos_class(containers: list[dict[str, Any]]) -> str:
-    """Return the quality of service class (Kubernetes' core/v1/helper/qos)."""
-    resources = [container.get("resources", {}) for container in containers]
-    if not any(item.get("limits") or item.get("requests") for item in resources):
-        return "BestEffort"
-    for item in resources:
-        limits = item.get("limits", {})
-        if set(limits) < {"cpu", "memory"} or item.get("requests", limits) != limits:
-            return "Burstable"
-    return "Guaranteed"

@@ -25,7 +25,7 @@ class Record(NamedTuple):
 
     uid: str
     state: str
-    """``creating`` until the first apply is complete, ``running`` after it, ``deleting`` from the first step of a delete."""
+    """``creating`` until its first apply is complete, then ``running``; ``deleting`` from a delete's first step."""
     pod: dict[str, Any]
     """The normalised manifest last applied."""
     normaliser: int

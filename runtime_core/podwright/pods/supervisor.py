@@ -37,8 +37,8 @@ class Supervisor:
     def start(self) -> None:
         """Start it and wait until the sandbox stands and every container was started, or raise HostError.
 
-        The process is spawned, never forked: the caller may have threads. It leaves this process' session and group, and
-        shares none of its descriptors.
+        The process is spawned, never forked: the caller may have threads. It leaves this process' session and shares
+        none of its descriptors.
         """
         ready, theirs = os.pipe2(os.O_CLOEXEC)
         try:
@@ -72,7 +72,9 @@ class Supervisor:
         except ValueError:
             with open(f"{self._pod_dir}/supervisor.log", encoding="utf-8", errors="replace") as file:
                 reason = file.read()[-500:].strip()
-            raise HostError(f"the pod's supervisor ended before the pod was up: {reason or 'it gave no reason'}") from None
+            raise HostError(
+                f"the pod's supervisor ended before the pod was up: {reason or 'it gave no reason'}"
+            ) from None
         if message.get("status") != "ok":
             raise HostError(f"the pod's sandbox cannot be made: {message.get('message')}")
 

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pods as native containers: plans and cgroups made here, carried out by ``podinit supervise``."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from podwright.cgroups.hierarchy import detect
+from podwright.cgroups.limits import Limits, Resources, container_limits, pod_limits
+from podwright.cgroups.manager import SANDBOX, CgroupManager
+from podwright.config import Config
+from podwright.files import canonical_json, write_atomic
+from podwright.images.store import Image, ImageStore
+from podwright.manifest import quantity
+from podwright.manifest.expand import expand
+from podwright.manifest.names import hostname_of
+from podwright.manifest.qos import qos_class
+from podwright.network import etc_files, host, veth
+from podwright.network.subnet import parse
+from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
+from podwright.oci.plan import compile_plan
+from podwright.oci.signals import stop_signal
+from podwright.oci.spec import Cgroup, Sandbox, container_spec
+from podwright.oci.users import resolve_user
+from podwright.plan.model import Problem
+from podwright.pods.status import pod_object
+from podwright.pods.store import PodStore, Record
+from podwright.pods.supervisor import Supervisor
+from podwright.pods.tree import remove_tree
+from podwright.security.seccomp_cache import filter_file
+
+SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
+
+
+class NativePods:
+    """The pod manager of runtime class ``pod-containers``."""
+
+    def __init__(self, config: Config, store: PodStore, podinit: str, images: ImageStore) -> None:
+        self._config = config
+        self._store = store
+        self._podinit = podinit
+        self._images = images
+        self._addresses = host.pool(config)
+        self._gateway = parse(config.network_subnet).gateway
+
+    def supervisor(self, uid: str) -> Supervisor:
+        """Return the pod's supervisor, whether it lives or not."""
+        return Supervisor(self._podinit, self._store.pod_dir(uid), self._store.run_dir(uid))
+
+    def create(self, record: Record, images: dict[str, Image]) -> None:
+        """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
+        address = self._addresses.lease(record.uid)  # before the bridge, which stays while a lease is held
+        bridge = host.ensure(self._config)
+        folder = self._store.pod_dir(record.uid)
+        self._write_etc(record, address)
+        groups = self._cgroups()
+        directories = groups.create(record.uid, *self._limits(record))
+        for container in record.containers:
+            name = container["name"]
+            self._write_plan(record, container, images[name], directories[name], groups)
+        os.makedirs(f"{folder}/shm", mode=0o700, exist_ok=True)
+        os.makedirs(self._store.run_dir(record.uid), mode=0o700, exist_ok=True)
+        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address))
+        _write_json(f"{folder}/sandbox.json", plan)
+        self.supervisor(record.uid).start()
+
+    def update(self, record: Record, images: dict[str, Image], restart: list[str], in_place: list[str]) -> None:
+        """Give the pod the limits of the new record, and restart some of its containers from their new plans."""
+        groups = self._cgroups()
+        if restart or in_place:
+            groups.update(record.uid, *self._limits(record))
+        for container in record.containers:
+            name = container["name"]
+            if name in restart:
+                directories = groups.directories(record.uid, name)
+                self._write_plan(record, container, images[name], directories, groups)
+        if restart:
+            grace = record.pod["spec"]["terminationGracePeriodSeconds"]
+            self.supervisor(record.uid).update(restart, grace)
+
+    def destroy(self, uid: str, grace: int) -> None:
+        """Stop the pod and leave nothing of it but its folder, whatever of it is there."""
+        self.supervisor(uid).stop(grace)
+        groups = self._cgroups()
+        groups.kill(uid)  # what a dead supervisor has left behind
+        groups.remove(uid)
+        veth.delete(veth.host_ifname(uid))  # the supervisor did, if it lived
+        remove_tree(self._store.run_dir(uid))
+
+    def release(self, uid: str) -> None:
+        """Give back what a stopped pod keeps: its address."""
+        self._addresses.release(uid)
+
+    def problems(self, record: Record) -> list[Problem]:
+        """Name what of a running pod is broken, from a few reads of the kernel."""
+        if not self.supervisor(record.uid).alive():
+            return [Problem("status.supervisor", "the pod's supervisor does not run", "recreate pod")]
+        interface = veth.host_ifname(record.uid)
+        if not veth.attached(interface, self._config.network_bridge):
+            message = f"the pod's interface {interface} is not on bridge {self._config.network_bridge}"
+            return [Problem("status.podIP", message, "recreate pod")]
+        return []
+
+    def pod(self, record: Record) -> dict[str, Any]:
+        """Return the v1.Pod as it is now. ``hostIP`` is the bridge's address, by which the pod reaches its host."""
+        state = self.supervisor(record.uid).state()
+        address = self._addresses.of(record.uid)
+        return pod_object(record, state, address=address, host_address=self._gateway)
+
+    def _cgroups(self) -> CgroupManager:
+        return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
+
+    def _limits(self, record: Record) -> tuple[Limits, dict[str, Limits]]:
+        resources = {container["name"]: _resources(container) for container in record.containers}
+        pod = pod_limits(resources.values(), self._config.pods_pids_limit)
+        return pod, {name: container_limits(numbers) for name, numbers in resources.items()}
+
+    def _sandbox_plan(self, record: Record, cgroups: list[str], network: Mapping[str, object]) -> dict[str, Any]:
+        spec = record.pod["spec"]
+        return {
+            "version": 1,
+            "uid": record.uid,
+            "name": record.name,
+            "namespace": record.namespace,
+            "hostname": hostname_of(record.pod),
+            "restartPolicy": spec["restartPolicy"],
+            "gracePeriod": spec["terminationGracePeriodSeconds"],
+            "cgroups": cgroups,
+            "shmSize": SHM_SIZE,
+            "network": network,
+            "containers": [container["name"] for container in record.containers],
+        }
+
+    def _write_etc(self, record: Record, address: str) -> None:
+        folder = f"{self._store.pod_dir(record.uid)}/etc"
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        hostname = hostname_of(record.pod)
+        resolvers, _ = etc_files.resolv_conf(*etc_files.read_host_resolvers())
+        files = {
+            "hosts": etc_files.hosts(address, hostname, aliases=record.pod["spec"].get("hostAliases", ())),
+            "hostname": etc_files.hostname(hostname),
+            "resolv.conf": resolvers,
+        }
+        for name, text in files.items():
+            write_atomic(f"{folder}/{name}", text.encode(), mode=0o644, sync=False)
+
+    def _write_plan(
+        self, record: Record, container: dict[str, Any], image: Image, cgroups: list[str], groups: CgroupManager
+    ) -> None:
+        name = container["name"]
+        layers = self._images.layer_dirs(image)
+        config = image.config["config"]
+        spec = container_spec(
+            record.pod,
+            container,
+            config,
+            sandbox=Sandbox(record.uid, hostname_of(record.pod), self._store.pod_dir(record.uid)),
+            cgroup=Cgroup(groups.path(record.uid, name), cgroups, container_limits(_resources(container))),
+            user=resolve_user(config.get("User") or "", layers, image.reference),
+            oom_score_adj=_oom_score_adj(record, container),
+            expand=expand,
+        )
+        plan = compile_plan(
+            spec,
+            name=name,
+            spec_hash=hashlib.sha256(canonical_json([container, image.digest])).hexdigest(),
+            stop_signal=stop_signal(config.get("StopSignal"), image.reference),
+            lower=layers,
+            cgroups=cgroups,
+            oom_events=groups.oom_events(record.uid, name),
+            seccomp=filter_file(self._config.root),
+        )
+        folder = f"{self._store.pod_dir(record.uid)}/containers/{name}"
+        for part in ("rootfs", "rw", "logs"):
+            os.makedirs(f"{folder}/{part}", mode=0o700, exist_ok=True)
+        _write_json(f"{folder}/config.json", spec)
+        _write_json(f"{folder}/plan.json", plan)
+
+
+def _resources(container: dict[str, Any]) -> Resources:
+    """Return the numbers behind the quantities of a normalised container."""
+    resources = container.get("resources", {})
+    limits, requests = resources.get("limits", {}), resources.get("requests", {})
+    memory = limits.get("memory")
+    return Resources(
+        cpu_request=_millicores(requests.get("cpu")),
+        cpu_limit=_millicores(limits.get("cpu")),
+        memory_limit=None if memory is None else quantity.units(quantity.parse(memory)),
+    )
+
+
+def _millicores(text: str | None) -> int | None:
+    return None if text is None else quantity.milli_units(quantity.parse(text))
+
+
+def _oom_score_adj(record: Record, container: dict[str, Any]) -> int:
+    request = container.get("resources", {}).get("requests", {}).get("memory", "0")
+    score = oom_score_adj(qos_class(record.containers), quantity.units(quantity.parse(request)), host_memory())
+    return allowed_oom_score_adj(score)
+
+
+def _write_json(path: str, value: object) -> None:
+    """Write a file that is made anew after a crash, and so need not survive one."""
+    write_atomic(path, canonical_json(value), sync=False)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records and names of pods on disk."""
+
+import os
+import threading
+
+import pytest
+
+from podwright.errors import HostError
+from podwright.pods.store import PodStore, Record
+
+
+def record(uid: str = "u1", name: str = "web", state: str = "running") -> Record:
+    pod = {"metadata": {"name": name, "namespace": "default"}, "spec": {"containers": [{"name": "a"}]}}
+    return Record(uid, state, pod, 1, {"a": {"reference": "x:1", "digest": "sha256:0"}}, "2026-01-02T03:04:05Z", "s", ("w",))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return PodStore(str(tmp_path / "root"), str(tmp_path / "run"))
+
+
+def test_a_record_is_read_as_it_was_written(store):
+    with store.locked("default", "web") as lock:
+        os.makedirs(store.pod_dir("u1"))
+        lock.set("u1")
+        store.write(record())
+    assert store.find("default", "web") == record()
+    assert store.all() == [record()]
+    assert store.count() == 1
+
+
+def test_a_name_that_got_no_pod_leaves_no_file(store, tmp_path):
+    with store.locked("default", "web") as lock:
+        assert lock.uid is None
+    assert os.listdir(tmp_path / "root" / "names") == []
+
+
+def test_a_cleared_name_is_gone(store, tmp_path):
+    with store.locked("default", "web") as lock:
+        lock.set("u1")
+    with store.locked("default", "web") as lock:
+        assert lock.uid == "u1"
+        lock.clear()
+    assert os.listdir(tmp_path / "root" / "names") == []
+    assert store.uid_of("default", "web") is None
+
+
+def test_who_waits_for_a_name_that_vanishes_gets_the_new_one(store):
+    seen = []
+
+    def other() -> None:
+        with store.locked("default", "web") as lock:
+            seen.append(lock.uid)
+
+    with store.locked("default", "web") as lock:
+        lock.set("u1")
+        thread = threading.Thread(target=other)
+        thread.start()
+        lock.clear()
+    thread.join(10)
+    assert seen == [None]
+
+
+def test_a_name_without_a_record_is_no_pod(store):
+    with store.locked("default", "web") as lock:
+        lock.set("u1")
+    assert store.find("default", "web") is None
+    assert store.all() == []
+
+
+def test_a_record_of_another_release_is_refused(store):
+    os.makedirs(store.pod_dir("u1"))
+    with open(store.pod_dir("u1") + "/pod.json", "w") as file:
+        file.write('{"version": 2}')
+    with pytest.raises(HostError, match="not written by this release"):
+        store.read("u1")
