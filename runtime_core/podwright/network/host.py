@@ -5,9 +5,7 @@ It belongs to the host, not to a pod: made with the first pod, it stays, as dock
 ``ensure`` costs a few reads and no child process. A pod's own part (its veth, address and route) is wired by podinit.
 """
 
-import os
 import re
-import time
 from typing import NamedTuple
 
 from podwright.config import Config
@@ -62,18 +60,6 @@ def ensure(config: Config) -> Bridge:
             if not firewall.present(name, subnet):
                 firewall.apply(name, subnet)
     return Bridge(name, subnet, bridge.mtu(name))
-
-
-def wait_until_gone(ifname: str, timeout: float = 10) -> None:
-    """Wait until the host's end of a veth is gone: the kernel removes it some time after the last process of its pod.
-
-    Raises HostError when it is still there after ``timeout`` seconds.
-    """
-    deadline = time.monotonic() + timeout
-    while os.path.exists(f"/sys/class/net/{ifname}"):
-        if time.monotonic() > deadline:
-            raise HostError(f"network interface {ifname} is still there {timeout:g} s after its pod ended")
-        time.sleep(0.002)
 
 
 def remove(config: Config) -> bool:
