@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the planner takes and gives."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from podwright.plan.diff import diff_text
@@ -39,16 +40,30 @@ class Observed(NamedTuple):
     """Container to the digest that its image has in the registry now; only of those that always pull."""
 
 
-class Plan(NamedTuple):
-    """What apply would do, and does. Never modified once made."""
+class Plan:
+    """What apply would do, and does."""
 
-    action: Action
-    changes: list[Change] = []
-    warnings: list[str] = []
-    restart: list[str] = []
-    """Containers to restart, in the pod's order; only for ``update``."""
-    in_place: list[str] = []
-    """Containers whose limits change while they run, in the pod's order; only for ``update``."""
+    __slots__ = ("action", "changes", "in_place", "restart", "warnings")
+
+    def __init__(
+        self,
+        action: Action,
+        changes: Iterable[Change] = (),
+        warnings: Iterable[str] = (),
+        *,
+        restart: Iterable[str] = (),
+        in_place: Iterable[str] = (),
+    ) -> None:
+        self.action = action
+        self.changes = list(changes)
+        self.warnings = list(warnings)
+        self.restart = list(restart)
+        """Containers to restart, in the pod's order; only for ``update``."""
+        self.in_place = list(in_place)
+        """Containers whose limits change while they run, in the pod's order; only for ``update``."""
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.action}: {', '.join(change.path for change in self.changes) or 'no change'}>"
 
     @property
     def changed(self) -> bool:

@@ -37,17 +37,17 @@ def plan(
     before = _recorded_pod(recorded)
     if desired is None:
         if before is None and observed.state == "absent":
-            return Plan("none", [], list(warnings))
-        return Plan("delete", _all(diff(before, None), effects.DELETE), list(warnings))
+            return Plan("none", [], warnings)
+        return Plan("delete", _all(diff(before, None), effects.DELETE), warnings)
     if observed.state == "absent" and before is None:
-        return Plan("create", _all(diff(None, desired), effects.CREATE), list(warnings))
+        return Plan("create", _all(diff(None, desired), effects.CREATE), warnings)
     if observed.state in _INTERRUPTED:
         interruption = Change("status", _INTERRUPTED[observed.state], _REPAIRED, effects.RECREATE)
-        return Plan("recreate", [*_all(diff(before, desired), effects.RECREATE), interruption], list(warnings))
+        return Plan("recreate", [*_all(diff(before, desired), effects.RECREATE), interruption], warnings)
     wanted = _spec_changes(before, desired)
     wanted += _moved_images(desired, wanted, recorded, observed)
     drift = _drift(observed, before)
-    return _combined(desired, wanted, drift, list(warnings))
+    return _combined(desired, wanted, drift, warnings)
 
 
 def _recorded_pod(recorded: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -104,7 +104,7 @@ def _drift(observed: Observed, before: dict[str, Any] | None) -> list[Change]:
     return drift
 
 
-def _combined(desired: dict[str, Any], wanted: list[Change], drift: list[Change], warnings: list[str]) -> Plan:
+def _combined(desired: dict[str, Any], wanted: list[Change], drift: list[Change], warnings: Iterable[str]) -> Plan:
     changes = sorted([*wanted, *drift], key=lambda change: change.path)
     action: Action = "update" if changes else "none"
     if any(change.effect == effects.RECREATE for change in wanted):
@@ -120,7 +120,7 @@ def _combined(desired: dict[str, Any], wanted: list[Change], drift: list[Change]
             restart.append(name)
         elif any(change.effect == effects.IN_PLACE and effects.container_of(change.path) == name for change in changes):
             in_place.append(name)
-    return Plan(action, changes, warnings, restart, in_place)
+    return Plan(action, changes, warnings, restart=restart, in_place=in_place)
 
 
 def _all(differences: list[Difference], effect: str) -> list[Change]:

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Manifests to test with: a small one, edits of it, and hypothesis strategies for good and bad ones."""
+
+import copy
+from typing import Any
+
+from hypothesis import strategies as st
+
+SMALL = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web"},
+    "spec": {"containers": [{"name": "server", "image": "registry.example.com/httpd:2.4"}]},
+}
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    """The small pod with more in its spec."""
+    manifest = copy.deepcopy(SMALL)
+    manifest["spec"].update(spec)
+    return manifest
+
+
+def with_container(**fields: Any) -> dict[str, Any]:
+    """The small pod with more in its container."""
+    manifest = copy.deepcopy(SMALL)
+    manifest["spec"]["containers"][0].update(fields)
+    return manifest
+
+
+def with_metadata(**fields: Any) -> dict[str, Any]:
+    """The small pod with more in its metadata."""
+    manifest = copy.deepcopy(SMALL)
+    manifest["metadata"].update(fields)
+    return manifest
+
+
+def _object(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+_text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
+_reference = st.sampled_from(["", "x", "$(A)", "$(B) $(C)", "$$(A)", "$(D", "a$"])
+_label = st.sampled_from(["a", "b-1", "web", "x" * 63])
+_env_name = st.sampled_from("ABCDE")
+_quantity = {
+    "cpu": st.sampled_from([1, 0.5, 2.0, "100m", "0.1", "1500m", "1.5", "1e-3", "2k"]),
+    "memory": st.sampled_from([1048576, "1Mi", "1024Ki", "64m", "128M", "1.5Gi", "1e9", "1536Mi", 2.0e9]),
+}
+_env = st.lists(
+    _object({"name": _env_name}, {"value": st.one_of(st.none(), _reference)}),
+    max_size=5,
+    unique_by=lambda item: item["name"],
+)
+_ports = st.lists(
+    _object(
+        {"containerPort": st.integers(1, 5) | st.sampled_from([80.0, 65535])},
+        {"name": st.just("") | st.none(), "protocol": st.sampled_from(["TCP", "UDP", None]), "hostPort": st.just(0)},
+    ),
+    max_size=3,
+    unique_by=lambda item: item["containerPort"],
+)
+_container = _object(
+    {"name": _label, "image": st.sampled_from(["a", "a:latest", "r.io:5/b/c:1", "a@sha256:" + "0" * 64])},
+    {
+        "imagePullPolicy": st.sampled_from(["Always", "IfNotPresent", "Never", None]),
+        "command": st.none() | st.lists(_text, max_size=2),
+        "args": st.none() | st.lists(_text, max_size=2),
+        "workingDir": st.sampled_from(["/", "/a b", "", None]),
+        "env": _env | st.none(),
+        "ports": _ports,
+        "resources": st.none() | _object({}, {"limits": st.none() | _object({}, _quantity)}),
+        "securityContext": st.just({}) | st.none(),
+        "tty": st.just(False),
+        "volumeMounts": st.just([]),
+        "terminationMessagePolicy": st.just("File"),
+    },
+)
+_aliases = st.lists(
+    _object(
+        {
+            "ip": st.sampled_from(["10.0.0.1", "::1", "fe80::0:1"]),
+            "hostnames": st.lists(_label, min_size=1, max_size=2),
+        },
+        {},
+    ),
+    max_size=2,
+    unique_by=lambda item: item["ip"],
+)
+_spec = _object(
+    {"containers": st.lists(_container, min_size=1, max_size=3, unique_by=lambda item: item["name"])},
+    {
+        "restartPolicy": st.sampled_from(["Always", "OnFailure", "Never", None]),
+        "terminationGracePeriodSeconds": st.integers(0, 300) | st.sampled_from([30.0, None]),
+        "hostname": _label | st.sampled_from(["", None]),
+        "hostAliases": _aliases | st.none(),
+        "dnsPolicy": st.sampled_from(["ClusterFirst", "Default", None]),
+        "runtimeClassName": st.sampled_from(["", "pod-containers", None]),
+        "os": st.sampled_from([None, {"name": "linux"}]),
+        "securityContext": st.just({}),
+        "tolerations": st.just([{"key": "a", "tolerationSeconds": 5.0}]),
+        "priority": st.integers(0, 2),
+        "enableServiceLinks": st.booleans(),
+        "hostNetwork": st.just(False),
+        "volumes": st.just([]),
+        "nodeName": st.just("") | st.none(),
+    },
+)
+good_pods = _object(
+    {
+        "apiVersion": st.just("v1"),
+        "kind": st.just("Pod"),
+        "metadata": _object(
+            {"name": _label},
+            {
+                "namespace": _label | st.sampled_from(["", None]),
+                "labels": st.none() | st.dictionaries(_label, st.sampled_from(["", "v"]), max_size=2),
+                "annotations": st.none() | st.dictionaries(_label, _text, max_size=2),
+                "uid": st.just("1-2"),
+            },
+        ),
+        "spec": _spec,
+    },
+    {"status": st.just({"phase": "Running"})},
+)
+"""Pods that are accepted, written in many ways."""
+
+_odd = (
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 70000)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _text
+    | st.sampled_from(["a" * 64, "a" * 254, "a\n", "A", "-a", "Always", "v1", "/x\n", "", "é", "a=b", "linux"])
+    | st.lists(st.none() | _text | st.integers(), max_size=2)
+    | st.dictionaries(_text, _text, max_size=1)
+)
+
+
+@st.composite
+def odd_pods(draw: st.DrawFn) -> Any:
+    """Pods with one or two places made odd: mostly refused, sometimes still fine."""
+    manifest = copy.deepcopy(draw(good_pods))
+    for _ in range(draw(st.integers(1, 2))):
+        places = list(_places(manifest))
+        holder, key = draw(st.sampled_from(places))
+        match draw(st.sampled_from(["replace", "replace", "remove", "add"])):
+            case "remove":
+                del holder[key]
+            case "add" if isinstance(holder, dict):
+                holder[draw(st.sampled_from(["extra", "name", "value", "containers", "image", "ports", "x y"]))] = draw(
+                    _odd
+                )
+            case _:
+                holder[key] = draw(_odd)
+        if not list(_places(manifest)):
+            break
+    return manifest
+
+
+def _places(value: Any) -> Any:
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in keys:
+        yield value, key
+        yield from _places(value[key])
