@@ -181,6 +181,8 @@ def _mounts(mounts: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
         _check_target(f"{field}.destination", target, kind)
         flags, data = parse_options(mount.get("options") or (), f"{field}.options")
         if flags & MS_BIND:
+            if kind not in ("bind", "none"):
+                raise _unsupported(f"{field}.type", kind)
             if not source.startswith("/") or "\0" in source:
                 raise _unsupported(f"{field}.source", source)
             yield ["bind", source, target, flags & ~MS_BIND]
