@@ -146,7 +146,7 @@ def changed(spec: dict[str, Any], path: str, *, remove: bool) -> dict[str, Any]:
     elif isinstance(value, int):
         parent[key] = value + 1
     elif isinstance(value, str):
-        parent[key] = f"{value}x"
+        parent[key] = f"2{value}"
     else:
         parent[key] = ["CAP_SYS_ADMIN"]
     return result
@@ -201,7 +201,11 @@ UNSUPPORTED: list[tuple[tuple[str, ...], Any, str]] = [
     (("process", "user", "username"), "x", "process.user.username"),
     (("process", "capabilities"), {}, "process.capabilities"),
     (("process", "rlimits"), [{"type": "RLIMIT_X", "soft": 1, "hard": 1}], "process.rlimits"),
+    (("process", "args"), [], "process"),
+    (("process", "cwd"), "relative", "process"),
     (("root", "path"), "/elsewhere", "root.path"),
+    (("linux", "maskedPaths"), ["proc/kcore"], "linux.maskedPaths"),
+    (("linux", "readonlyPaths"), ["proc/sys"], "linux.readonlyPaths"),
     (("linux", "namespaces"), [{"type": "pid"}, {"type": "mount"}], "linux.namespaces"),
     (("linux", "uidMappings"), [{"containerID": 0}], "linux.uidMappings"),
     (("linux", "intelRdt"), {"closID": "x"}, "linux.intelRdt"),

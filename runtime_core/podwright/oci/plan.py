@@ -89,6 +89,8 @@ def compile_plan(
     _refuse_unknown(spec, cgroups, seccomp)
     process = spec["process"]
     _check_root(spec["root"], name)
+    if not process["args"] or not process["cwd"].startswith("/"):
+        raise HostError("process needs args, and an absolute cwd", field="process")
     return {
         "version": PLAN_VERSION,
         "name": name,
@@ -112,8 +114,8 @@ def _steps(spec: Mapping[str, Any], process: Mapping[str, Any], seccomp: str | N
     steps += devices.device_steps(linux.get("devices") or (), spec.get("mounts") or ())
     steps.append(["pivot_root"])
     steps += _sysctls(linux.get("sysctl") or {})
-    steps += (["readonly_path", path] for path in linux.get("readonlyPaths") or ())
-    steps += (["mask_path", path] for path in linux.get("maskedPaths") or ())
+    steps += _paths("readonly_path", linux, "readonlyPaths")
+    steps += _paths("mask_path", linux, "maskedPaths")
     if spec["root"].get("readonly"):
         steps.append(["root_readonly"])
     steps += _rlimits(process.get("rlimits") or ())
@@ -199,6 +201,13 @@ def _check_target(field: str, target: str, kind: str) -> None:
     # Anything else over /proc could fake what is written to and read from there (CVE-2019-16884).
     if parts[0] == "proc" and (len(parts) > 1 or kind != "proc"):
         raise HostError(f"{field} is {target!r}, but /proc takes only a proc file system", field=field, value=target)
+
+
+def _paths(kind: str, linux: Mapping[str, Any], key: str) -> Iterator[Step]:
+    for path in linux.get(key) or ():
+        if not path.startswith("/"):
+            raise _unsupported(f"linux.{key}", path)
+        yield [kind, path]
 
 
 def _sysctls(sysctls: Mapping[str, str]) -> Iterator[Step]:
