@@ -1,9 +1,283 @@
 // SPDX-License-Identifier: Apache-2.0
+// podinit supervise: one pod, one loop, no threads. Whatever can wait is a source of epoll or a deadline of its timeout.
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "agent.h"
+#include "container.h"
+#include "kernel.h"
 #include "podinit.h"
+#include "sandbox.h"
+#include "state.h"
+
+#define READY_FD 3
+#define OOM_SCORE_ADJ "-999"
+
+int source_watch(struct supervisor *supervisor, struct source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+	int result = epoll_ctl(supervisor->epoll, EPOLL_CTL_MOD, source->fd, &event);
+	return result < 0 && errno == ENOENT ? epoll_ctl(supervisor->epoll, EPOLL_CTL_ADD, source->fd, &event) : result;
+}
+
+void source_close(struct supervisor *supervisor, struct source *source)
+{
+	if (source->fd < 0)
+		return;
+	// A child between clone and exec holds a copy of the fd, so closing ours alone would not end the watch.
+	epoll_ctl(supervisor->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+	close(source->fd);
+	source->fd = -1;
+}
+
+void supervisor_stop(struct supervisor *supervisor, int64_t grace)
+{
+	supervisor->stopping = true;
+	supervisor->dirty = true;
+	for (size_t i = 0; i < supervisor->count; i++) {
+		supervisor->containers[i].want_restart = false;
+		container_stop(supervisor, &supervisor->containers[i], grace);
+	}
+}
+
+static void reap(struct supervisor *supervisor)
+{
+	siginfo_t info = { 0 };
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid > 0) {
+		if (info.si_pid == supervisor->pause) { // without it the next start would be in other namespaces
+			supervisor->pause = 0;
+			supervisor->lost = !supervisor->stopping;
+			supervisor_stop(supervisor, 0);
+		}
+		for (size_t i = 0; i < supervisor->count; i++)
+			if (supervisor->containers[i].pid == info.si_pid)
+				container_reaped(supervisor, &supervisor->containers[i], info.si_code, info.si_status);
+		info.si_pid = 0;
+	}
+}
+
+static void on_signal(struct supervisor *supervisor, struct source *source, uint32_t events)
+{
+	struct signalfd_siginfo info;
+	(void)events;
+	if (read(source->fd, &info, sizeof info) != sizeof info)
+		return;
+	if (info.ssi_signo == SIGCHLD)
+		reap(supervisor);
+	else
+		supervisor_stop(supervisor, supervisor->plan.grace);
+}
+
+static void tell_ready(struct supervisor *supervisor, const char *error)
+{
+	struct buffer line = { 0 };
+	if (supervisor->ready < 0)
+		return;
+	if (error) {
+		buffer_print(&line, "{\"status\":\"error\",\"message\":");
+		json_add_string(&line, error);
+		buffer_print(&line, "}\n");
+	} else {
+		buffer_print(&line, "{\"status\":\"ok\"}\n");
+	}
+	(void)!write(supervisor->ready, line.data, line.length);
+	buffer_free(&line);
+	close(supervisor->ready);
+	supervisor->ready = -1;
+}
+
+// The first start is one after another, in the plan's order; restarts wait for nobody.
+static void start_due(struct supervisor *supervisor, int64_t now)
+{
+	bool all_settled = true;
+	for (size_t i = 0; i < supervisor->count && !supervisor->stopping; i++) {
+		struct container *container = &supervisor->containers[i];
+		if (container->phase == PHASE_WAITING && now >= container->start_at && (all_settled || container->settled))
+			container_start(supervisor, container);
+		all_settled = all_settled && container->settled;
+	}
+	if (all_settled)
+		tell_ready(supervisor, NULL);
+}
+
+// Milliseconds until the next deadline, for epoll_wait; -1 when there is none.
+static int next_timeout(const struct supervisor *supervisor, int64_t now)
+{
+	int64_t next = INT64_MAX;
+	for (size_t i = 0; i < supervisor->count; i++) {
+		const struct container *container = &supervisor->containers[i];
+		if (container->pid > 0 && container->kill_at > 0 && container->kill_at < next)
+			next = container->kill_at;
+		if (container->phase == PHASE_WAITING && container->started_once && container->start_at < next)
+			next = container->start_at;
+	}
+	if (next == INT64_MAX)
+		return -1;
+	return next <= now ? 0 : next - now > INT_MAX ? INT_MAX : (int)(next - now);
+}
+
+static bool all_gone(const struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->count; i++)
+		if (supervisor->containers[i].pid > 0)
+			return false;
+	return true;
+}
+
+// What follows from the last event: starts and kills that are due, answers, the state file.
+static void act(struct supervisor *supervisor)
+{
+	struct failure failure;
+	int64_t now = monotonic_ms();
+	for (size_t i = 0; i < supervisor->count; i++)
+		container_tick(supervisor, &supervisor->containers[i], now);
+	start_due(supervisor, now);
+	if (!supervisor->dirty)
+		return;
+	supervisor->dirty = false;
+	if (state_write(supervisor, &failure) < 0) // tried again at the next change: the pod matters more
+		dprintf(STDERR_FILENO, "%s\n", failure.reason);
+	agent_settle(supervisor);
+}
+
+static void loop(struct supervisor *supervisor)
+{
+	supervisor->dirty = true;
+	for (;;) {
+		struct epoll_event event; // one at a time, for a handler may free what another event points to
+		act(supervisor);
+		if (supervisor->stopping && all_gone(supervisor))
+			return;
+		int count = epoll_wait(supervisor->epoll, &event, 1, next_timeout(supervisor, monotonic_ms()));
+		if (count == 1) {
+			struct source *source = event.data.ptr;
+			source->handle(supervisor, source, event.events);
+		}
+	}
+}
+
+static int take_lock(struct supervisor *supervisor, struct failure *failure)
+{
+	supervisor->lock = openat(supervisor->run_dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (supervisor->lock < 0 || flock(supervisor->lock, LOCK_EX | LOCK_NB) < 0)
+		return fail(failure, "lock: %s", errno == EWOULDBLOCK ? "the pod has a supervisor" : strerror(errno));
+	return 0;
+}
+
+// From here on SIGCHLD and SIGTERM come through the loop.
+static int prepare_process(struct supervisor *supervisor, struct failure *failure)
+{
+	sigset_t mask;
+	struct stat status;
+	supervisor->ready = fstat(READY_FD, &status) == 0 && S_ISFIFO(status.st_mode) ? READY_FD : -1;
+	kernel_close_range(supervisor->ready < 0 ? READY_FD : READY_FD + 1); // nothing of the caller's comes along
+	if (supervisor->ready >= 0)
+		fcntl(supervisor->ready, F_SETFD, FD_CLOEXEC);
+	setsid(); // fails when the caller did it
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	supervisor->epoll = epoll_create1(EPOLL_CLOEXEC);
+	supervisor->signals = (struct source){ signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK), on_signal };
+	if (supervisor->epoll < 0 || source_watch(supervisor, &supervisor->signals, EPOLLIN) < 0)
+		return fail_at(failure, "epoll", "and signalfd");
+	return 0;
+}
+
+// A container's oom_score_adj is its own; ours shall be the last to go. Not every host permits that.
+static int lower_oom_score(struct supervisor *supervisor, struct failure *failure)
+{
+	struct failure ignored;
+	size_t length;
+	cleanup_free char *before = read_file(AT_FDCWD, "/proc/self/oom_score_adj", 15, &length, failure);
+	if (!before)
+		return -1;
+	memcpy(supervisor->oom_score_adj, before, length + 1);
+	write_file(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE_ADJ, &ignored);
+	return 0;
+}
+
+// The pod's folder becomes the working directory, which a clone finds again in its own copy of the mounts.
+static int enter_folders(struct supervisor *supervisor, char **argv, struct failure *failure)
+{
+	if (sandbox_isolate_mounts(failure) < 0)
+		return -1;
+	supervisor->run_dir = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (supervisor->run_dir < 0)
+		return fail_at(failure, "open", argv[2]);
+	if (chdir(argv[1]) < 0)
+		return fail_at(failure, "chdir", argv[1]);
+	supervisor->pod_dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return supervisor->pod_dir < 0 ? fail_at(failure, "open", argv[1]) : 0;
+}
+
+static int load_containers(struct supervisor *supervisor, struct failure *failure)
+{
+	const struct json *names = supervisor->plan.containers;
+	if (names->count > 0 && !(supervisor->containers = calloc(names->count, sizeof(struct container))))
+		return fail(failure, "out of memory");
+	for (const struct json *item = names->child; item; item = item->next)
+		if (container_init(supervisor, &supervisor->containers[supervisor->count++], item->string, failure) < 0)
+			return -1;
+	return 0;
+}
+
+static int start_pod(struct supervisor *supervisor, struct failure *failure)
+{
+	if (lower_oom_score(supervisor, failure) < 0 || load_containers(supervisor, failure) < 0 ||
+	    sandbox_start(supervisor, failure) < 0)
+		return -1;
+	return agent_listen(supervisor, failure);
+}
+
+// In this order, so that an answered "stop" means that nothing but this process and state.json is left.
+static void end_pod(struct supervisor *supervisor)
+{
+	struct failure failure;
+	if (sandbox_end(supervisor, &supervisor->stop_failure) < 0)
+		dprintf(STDERR_FILENO, "%s\n", supervisor->stop_failure.reason);
+	if (supervisor->listener.fd >= 0 && state_write(supervisor, &failure) < 0) // no PID in it lives any more
+		dprintf(STDERR_FILENO, "%s\n", failure.reason);
+	for (size_t i = 0; i < supervisor->count; i++)
+		container_free(supervisor, &supervisor->containers[i]);
+	supervisor->count = 0;
+	agent_end(supervisor);
+	free(supervisor->containers);
+}
 
 int supervise_main(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
-	return 2;
+	struct failure failure = { 0 };
+	struct supervisor supervisor = { .pod_dir = -1, .run_dir = -1, .lock = -1, .pause_fd = -1, .started = time(NULL) };
+	supervisor.listener.fd = -1;
+	if (argc != 3) {
+		fputs("usage: podinit supervise POD_DIR RUN_DIR\n", stderr);
+		return 2;
+	}
+	bool failed = prepare_process(&supervisor, &failure) < 0 || enter_folders(&supervisor, argv, &failure) < 0 ||
+		take_lock(&supervisor, &failure) < 0 ||
+		sandbox_plan_read(&supervisor.plan, supervisor.pod_dir, &failure) < 0;
+	if (!failed) {
+		failed = start_pod(&supervisor, &failure) < 0;
+		if (!failed)
+			loop(&supervisor);
+		end_pod(&supervisor);
+	}
+	if (failed) {
+		dprintf(STDERR_FILENO, "%s\n", failure.reason);
+		tell_ready(&supervisor, failure.reason);
+	}
+	json_free(&supervisor.plan.document);
+	return failed || supervisor.lost ? 1 : 0;
 }

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "container.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "jail.h"
+#include "kernel.h"
+
+#define EXIT_START_ERROR 128
+#define CHUNK 16384
+#define DRAIN_LIMIT 128 // chunks; a stream's FIFO can be filled by others for ever
+
+static void fifo_name(const struct container *container, const struct stream *stream, char name[static NAME_SIZE + 8])
+{
+	snprintf(name, NAME_SIZE + 8, "%s.%s", container->name, stream == &container->out ? "out" : "err");
+}
+
+static bool pump(struct stream *stream)
+{
+	char chunk[CHUNK];
+	ssize_t got = read(stream->source.fd, chunk, sizeof chunk);
+	if (got <= 0)
+		return false;
+	if (stream->container->log.fd >= 0)
+		log_write(&stream->container->log, &stream->log, chunk, (size_t)got);
+	return true;
+}
+
+static void on_output(struct supervisor *supervisor, struct source *source, uint32_t events)
+{
+	(void)supervisor;
+	(void)events;
+	pump((struct stream *)source);
+}
+
+// Both ends are held open, here and in the container: nobody sees hang-up or SIGPIPE when the other dies.
+static int open_stream(struct supervisor *supervisor, struct container *container, struct stream *stream,
+		       struct failure *failure)
+{
+	char name[NAME_SIZE + 8];
+	fifo_name(container, stream, name);
+	stream->container = container;
+	stream->log.name = stream == &container->out ? "stdout" : "stderr";
+	stream->source.handle = on_output;
+	if (unlinkat(supervisor->run_dir, name, 0) < 0 && errno != ENOENT)
+		return fail_at(failure, "unlink", name);
+	if (mkfifoat(supervisor->run_dir, name, 0600) < 0)
+		return fail_at(failure, "mkfifo", name);
+	stream->source.fd = openat(supervisor->run_dir, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	if (stream->source.fd < 0 || source_watch(supervisor, &stream->source, EPOLLIN) < 0)
+		return fail_at(failure, "open", name);
+	return 0;
+}
+
+// A description of its own: the container must not be able to make ours block.
+static int open_stream_for_child(struct supervisor *supervisor, struct container *container, struct stream *stream)
+{
+	char name[NAME_SIZE + 8];
+	fifo_name(container, stream, name);
+	return openat(supervisor->run_dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static unsigned next_attempt(int base)
+{
+	unsigned next = 0;
+	struct dirent *entry;
+	int fd = openat(base, "rw", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	if (!stream) {
+		cleanup_close(&fd);
+		return 0;
+	}
+	while ((entry = readdir(stream))) {
+		char *end;
+		unsigned long number = strtoul(entry->d_name, &end, 10);
+		if (end != entry->d_name && *end == '\0' && number >= next && number < 1000000000)
+			next = (unsigned)number + 1;
+	}
+	closedir(stream);
+	return next;
+}
+
+int container_init(struct supervisor *supervisor, struct container *container, const char *name, struct failure *failure)
+{
+	char path[sizeof "containers/" + NAME_SIZE];
+	snprintf(path, sizeof path, "containers/%.63s", name);
+	container->name = name;
+	container->report.fd = container->log.fd = container->out.source.fd = container->err.source.fd = -1;
+	container->stop_signal = SIGTERM;
+	container->base = openat(supervisor->pod_dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (container->base < 0)
+		return fail_at(failure, "open", path);
+	container->attempt = next_attempt(container->base);
+	container->restart_count = (unsigned)(log_highest(container->base) + 1);
+	if (open_stream(supervisor, container, &container->out, failure) < 0)
+		return -1;
+	return open_stream(supervisor, container, &container->err, failure);
+}
+
+static int new_id(char id[static ID_SIZE], struct failure *failure)
+{
+	unsigned char bytes[(ID_SIZE - 1) / 2];
+	if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+		return fail_at(failure, "getrandom", "");
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+	return 0;
+}
+
+// The counter of OOM kills in "key value" lines; 0 when it cannot be read.
+static uint64_t oom_count(const struct container *container)
+{
+	struct failure ignored;
+	size_t length, key = container->oom_key ? strlen(container->oom_key) : 0;
+	cleanup_free char *text =
+		container->oom_file ? read_file(AT_FDCWD, container->oom_file, 4096, &length, &ignored) : NULL;
+	for (char *line = text; line && *line; line += strspn(line, "\n")) {
+		if (strncmp(line, container->oom_key, key) == 0 && line[key] == ' ')
+			return strtoull(line + key + 1, NULL, 10);
+		line += strcspn(line, "\n");
+	}
+	return 0;
+}
+
+static char *replace(char *old, const char *text)
+{
+	free(old);
+	return text ? strdup(text) : NULL;
+}
+
+static void remember_plan(struct container *container, const struct container_plan *plan)
+{
+	container->hash = replace(container->hash, plan->hash);
+	container->oom_file = replace(container->oom_file, plan->oom_file);
+	container->oom_key = replace(container->oom_key, plan->oom_key);
+	if (!container->oom_key)
+		container->oom_file = replace(container->oom_file, NULL);
+	container->stop_signal = (int)plan->stop_signal;
+	container->oom_before = oom_count(container);
+}
+
+static int enter_cgroups(const struct container_plan *plan, pid_t pid, struct failure *failure)
+{
+	char text[16];
+	snprintf(text, sizeof text, "%d", pid);
+	for (const struct json *item = plan->cgroups->child; item; item = item->next) {
+		cleanup_fd int dir = open(item->string, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (dir < 0 || write_file(dir, "cgroup.procs", text, failure) < 0)
+			return fail_at(failure, "enter cgroup", item->string);
+	}
+	return 0;
+}
+
+static void on_report(struct supervisor *supervisor, struct source *source, uint32_t events);
+
+// Clones the first process and lets it go once it is in its cgroups. From then on only its end brings news of a failure.
+static int spawn(struct supervisor *supervisor, struct container *container, const struct container_plan *plan,
+		 struct failure *failure)
+{
+	int go[2], report[2];
+	cleanup_fd int out = open_stream_for_child(supervisor, container, &container->out);
+	cleanup_fd int err = open_stream_for_child(supervisor, container, &container->err);
+	if (out < 0 || err < 0 || pipe2(go, O_CLOEXEC) < 0)
+		return fail_at(failure, "open", "standard streams");
+	cleanup_fd int go_read = go[0], go_write = go[1];
+	if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
+		return fail_at(failure, "pipe", "report");
+	cleanup_fd int report_write = report[1];
+	container->report = (struct source){ .fd = report[0], .handle = on_report };
+	struct jail_start start = { .plan = plan,
+				    .pause = supervisor->pause_fd,
+				    .go = go_read,
+				    .report = report_write,
+				    .out = out,
+				    .err = err,
+				    .attempt = container->attempt,
+				    .oom_score_adj = supervisor->oom_score_adj };
+	pid_t pid = source_watch(supervisor, &container->report, EPOLLIN) < 0 ?
+		-1 :
+		kernel_clone(CLONE_NEWPID | CLONE_NEWNS, NULL);
+	if (pid == 0) {
+		close(go_write); // or it would never see the supervisor's death
+		jail_main(&start);
+	}
+	if (pid < 0) {
+		fail_at(failure, "clone", container->name);
+		source_close(supervisor, &container->report);
+		return -1;
+	}
+	container->pid = pid;
+	container->phase = PHASE_STARTING;
+	struct failure reason;
+	if (enter_cgroups(plan, pid, &reason) < 0)
+		snprintf(container->start_error, sizeof container->start_error, "%s", reason.reason);
+	else if (write(go_write, "", 1) == 1)
+		return 0;
+	kill(pid, SIGKILL);
+	return 0;
+}
+
+static void record_end(struct supervisor *supervisor, struct container *container, struct termination end);
+
+static void start_failed(struct supervisor *supervisor, struct container *container, const char *message)
+{
+	struct termination end = { .exit_code = EXIT_START_ERROR, .reason = "StartError" };
+	snprintf(end.message, sizeof end.message, "%s", message);
+	container->start_failed = true;
+	record_end(supervisor, container, end);
+}
+
+void container_start(struct supervisor *supervisor, struct container *container)
+{
+	struct failure failure;
+	struct container_plan plan = { 0 };
+	if (container->started_once) {
+		container->restart_count++;
+		container->attempt++;
+	}
+	container->started_once = true;
+	container->want_restart = container->start_failed = false;
+	container->start_error[0] = '\0';
+	container->kill_at = 0;
+	container->started = time(NULL);
+	container->started_ms = monotonic_ms();
+	supervisor->dirty = true;
+	if (new_id(container->id, &failure) == 0 &&
+	    container_plan_read(&plan, container->base, container->name, &failure) == 0) {
+		remember_plan(container, &plan);
+		if (log_open(&container->log, container->base, container->restart_count, &failure) == 0 &&
+		    spawn(supervisor, container, &plan, &failure) == 0) {
+			container_plan_free(&plan);
+			return;
+		}
+		container_plan_free(&plan);
+	}
+	start_failed(supervisor, container, failure.reason);
+}
+
+// At most one write, shorter than PIPE_BUF: it is here whole or not at all.
+static void read_report(struct supervisor *supervisor, struct container *container)
+{
+	ssize_t got = read(container->report.fd, container->start_error, sizeof container->start_error - 1);
+	if (got > 0)
+		container->start_error[got] = '\0';
+	source_close(supervisor, &container->report);
+}
+
+static void on_report(struct supervisor *supervisor, struct source *source, uint32_t events)
+{
+	(void)events;
+	struct container *container = (struct container *)source;
+	read_report(supervisor, container);
+	if (container->start_error[0] == '\0') {
+		container->phase = PHASE_RUNNING;
+		container->settled = true;
+	}
+	supervisor->dirty = true;
+}
+
+static void drain(struct stream *stream)
+{
+	for (unsigned i = 0; i < DRAIN_LIMIT && pump(stream); i++)
+		;
+	log_end(&stream->container->log, &stream->log);
+}
+
+static void schedule(struct supervisor *supervisor, struct container *container, const struct termination *end)
+{
+	int64_t now = monotonic_ms();
+	container->phase = PHASE_TERMINATED;
+	if (supervisor->stopping)
+		return;
+	if (container->want_restart) {
+		container->phase = PHASE_WAITING;
+		container->start_at = now;
+	} else if (restart_wanted(supervisor->plan.restart, end->exit_code)) {
+		container->phase = PHASE_WAITING;
+		container->start_at =
+			now + 1000 * (int64_t)backoff_next(&container->backoff, (now - container->started_ms) / 1000);
+	}
+}
+
+static void record_end(struct supervisor *supervisor, struct container *container, struct termination end)
+{
+	end.set = true;
+	end.started = container->started;
+	end.finished = time(NULL);
+	memcpy(end.id, container->id, sizeof end.id);
+	container->previous = container->last;
+	container->last = end;
+	container->pid = 0;
+	container->kill_at = 0;
+	container->settled = true;
+	log_close(&container->log);
+	schedule(supervisor, container, &end);
+	supervisor->dirty = true;
+}
+
+void container_reaped(struct supervisor *supervisor, struct container *container, int code, int status)
+{
+	struct termination end = { .reason = "Completed" };
+	if (container->report.fd >= 0)
+		read_report(supervisor, container);
+	drain(&container->out);
+	drain(&container->err);
+	if (container->start_error[0]) {
+		start_failed(supervisor, container, container->start_error);
+		return;
+	}
+	end.signal = code == CLD_EXITED ? 0 : status;
+	end.exit_code = code == CLD_EXITED ? status : 128 + status;
+	if (end.exit_code != 0)
+		end.reason = oom_count(container) > container->oom_before ? "OOMKilled" : "Error";
+	if (supervisor->lost)
+		snprintf(end.message, sizeof end.message, "the pod's sandbox was lost: its pause process ended");
+	record_end(supervisor, container, end);
+}
+
+void container_stop(struct supervisor *supervisor, struct container *container, int64_t grace)
+{
+	int64_t deadline = monotonic_ms() + grace * 1000;
+	if (container->pid == 0) {
+		container->phase = PHASE_TERMINATED;
+		supervisor->dirty = true;
+		return;
+	}
+	// Before exec the signal would find no handler, and PID 1 of a namespace ignores what it does not handle.
+	if (grace == 0 || container->phase == PHASE_STARTING)
+		kill(container->pid, SIGKILL);
+	else if (container->kill_at == 0)
+		kill(container->pid, container->stop_signal);
+	if (container->kill_at == 0 || deadline < container->kill_at)
+		container->kill_at = deadline;
+}
+
+void container_update(struct supervisor *supervisor, struct container *container, int64_t grace)
+{
+	container->want_restart = true;
+	container->backoff = (struct backoff){ 0 };
+	container_stop(supervisor, container, grace);
+	if (container->pid == 0) {
+		container->phase = PHASE_WAITING;
+		container->start_at = monotonic_ms();
+	}
+}
+
+void container_tick(struct supervisor *supervisor, struct container *container, int64_t now)
+{
+	(void)supervisor;
+	if (container->pid > 0 && container->kill_at > 0 && now >= container->kill_at) {
+		kill(container->pid, SIGKILL);
+		container->kill_at = INT64_MAX;
+	}
+}
+
+void container_free(struct supervisor *supervisor, struct container *container)
+{
+	char name[NAME_SIZE + 8];
+	struct stream *streams[] = { &container->out, &container->err };
+	for (size_t i = 0; i < 2; i++) {
+		if (!streams[i]->container)
+			continue;
+		source_close(supervisor, &streams[i]->source);
+		free(streams[i]->log.pending);
+		fifo_name(container, streams[i], name);
+		unlinkat(supervisor->run_dir, name, 0);
+	}
+	source_close(supervisor, &container->report);
+	log_close(&container->log);
+	cleanup_close(&container->base);
+	free(container->hash);
+	free(container->oom_file);
+	free(container->oom_key);
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// One container's life, seen from the supervisor.
+#ifndef PODINIT_CONTAINER_H
+#define PODINIT_CONTAINER_H
+
+#include "supervisor.h"
+
+int container_init(struct supervisor *supervisor, struct container *container, const char *name, struct failure *failure);
+void container_start(struct supervisor *supervisor, struct container *container); // a failure is a termination
+void container_stop(struct supervisor *supervisor, struct container *container, int64_t grace);
+void container_update(struct supervisor *supervisor, struct container *container, int64_t grace); // stop, start anew
+void container_reaped(struct supervisor *supervisor, struct container *container, int code, int status); // of waitid(2)
+void container_tick(struct supervisor *supervisor, struct container *container, int64_t now); // SIGKILL when due
+void container_free(struct supervisor *supervisor, struct container *container); // and its FIFOs
+
+#endif

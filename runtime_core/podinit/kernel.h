@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// System calls that the C libraries lack or wrap differently: one function a call, the kernel's arguments, -1 and errno.
+// Needs Linux 5.12 (mount_setattr is the youngest of them).
+#ifndef PODINIT_KERNEL_H
+#define PODINIT_KERNEL_H
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+// linux/mount.h and linux/openat2.h clash with some libc's own headers, so the few names in use stand here.
+#define KERNEL_RESOLVE_NO_MAGICLINKS 0x02
+#define KERNEL_RESOLVE_NO_SYMLINKS 0x04
+#define KERNEL_RESOLVE_IN_ROOT 0x10
+#define KERNEL_OPEN_TREE_CLONE 1
+#define KERNEL_AT_EMPTY_PATH 0x1000
+#define KERNEL_AT_RECURSIVE 0x8000
+#define KERNEL_MOVE_MOUNT_BY_FD 0x44 // MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+#define KERNEL_FS_CLOEXEC 1          // FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC
+#define KERNEL_FSCONFIG_SET_STRING 1
+#define KERNEL_FSCONFIG_CREATE 6
+#define KERNEL_ATTR_RDONLY 0x1
+#define KERNEL_ATTR_NOSUID 0x2
+#define KERNEL_ATTR_NODEV 0x4
+#define KERNEL_ATTR_NOEXEC 0x8
+#define KERNEL_CLONE_PIDFD 0x1000
+
+struct kernel_open_how {
+	uint64_t flags, mode, resolve;
+};
+
+struct kernel_mount_attr {
+	uint64_t attr_set, attr_clr, propagation, userns_fd;
+};
+
+struct kernel_clone_args {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+};
+
+static inline int kernel_openat2(int dir, const char *path, const struct kernel_open_how *how)
+{
+	return (int)syscall(SYS_openat2, dir, path, how, sizeof *how);
+}
+
+static inline int kernel_open_tree(int dir, const char *path, unsigned flags)
+{
+	return (int)syscall(SYS_open_tree, dir, path, flags | O_CLOEXEC);
+}
+
+// Attaches the mount `from` on top of `to`: both are fds, so no path is looked up again.
+static inline int kernel_move_mount(int from, int to)
+{
+	return (int)syscall(SYS_move_mount, from, "", to, "", KERNEL_MOVE_MOUNT_BY_FD);
+}
+
+static inline int kernel_mount_setattr(int mount, unsigned flags, const struct kernel_mount_attr *attr)
+{
+	return (int)syscall(SYS_mount_setattr, mount, "", KERNEL_AT_EMPTY_PATH | flags, attr, sizeof *attr);
+}
+
+static inline int kernel_fsopen(const char *type)
+{
+	return (int)syscall(SYS_fsopen, type, KERNEL_FS_CLOEXEC);
+}
+
+static inline int kernel_fsconfig(int fs, unsigned command, const char *key, const char *value)
+{
+	return (int)syscall(SYS_fsconfig, fs, command, key, value, 0);
+}
+
+static inline int kernel_fsmount(int fs, unsigned attributes)
+{
+	return (int)syscall(SYS_fsmount, fs, KERNEL_FS_CLOEXEC, attributes);
+}
+
+static inline int kernel_pivot_root(const char *new_root, const char *put_old)
+{
+	return (int)syscall(SYS_pivot_root, new_root, put_old);
+}
+
+static inline int kernel_close_range(unsigned first)
+{
+	return (int)syscall(SYS_close_range, first, ~0U, 0);
+}
+
+// Like fork (the child goes on here with a copy of the stack), in new namespaces. pidfd may be NULL.
+static inline pid_t kernel_clone(uint64_t namespaces, int *pidfd)
+{
+	struct kernel_clone_args args = {
+		.flags = namespaces | (pidfd ? KERNEL_CLONE_PIDFD : 0),
+		.pidfd = (uintptr_t)pidfd,
+		.exit_signal = 17, // SIGCHLD
+	};
+	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "kernel.h"
+#include "net.h"
+
+#define PAUSE_TIMEOUT 30 // seconds for one answer of pause
+#define SYNC_FD 3
+
+static int enter_cgroups(const struct sandbox_plan *plan, struct failure *failure)
+{
+	for (const struct json *item = plan->cgroups->child; item; item = item->next) {
+		cleanup_fd int dir = open(item->string, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (dir < 0 || write_file(dir, "cgroup.procs", "0", failure) < 0)
+			return fail_at(failure, "enter cgroup", item->string);
+	}
+	return 0;
+}
+
+// A slave of the host's tree: what the host unmounts later is not held by us, and nothing of ours ever shows there.
+int sandbox_isolate_mounts(struct failure *failure)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return fail_at(failure, "unshare", "mount namespace");
+	return 0;
+}
+
+static int mount_shm(const struct supervisor *supervisor, struct failure *failure)
+{
+	char path[32], options[64];
+	cleanup_fd int shm = openat(supervisor->pod_dir, "shm", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", shm);
+	snprintf(options, sizeof options, "mode=1777,size=%lld", (long long)supervisor->plan.shm_size);
+	if (shm < 0 || mount("shm", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
+		return fail_at(failure, "mount tmpfs on", "shm");
+	return 0;
+}
+
+// One message each way: an empty answer (one NUL) is success.
+static int tell(int sync, const char *text)
+{
+	return send(sync, text, strlen(text) + 1, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+static int hear(int sync, struct failure *failure)
+{
+	char text[sizeof failure->reason];
+	ssize_t got = recv(sync, text, sizeof text, 0);
+	if (got <= 0 || text[got - 1] != '\0')
+		return fail(failure, "the pause process ended or did not answer");
+	return text[0] ? fail(failure, "%s", text) : 0;
+}
+
+static int pause_prepare(const struct sandbox_plan *plan, char *reason, size_t size)
+{
+	if (sethostname(plan->hostname, strlen(plan->hostname)) < 0) {
+		snprintf(reason, size, "hostname %.64s: %s", plan->hostname, strerror(errno));
+		return -1;
+	}
+	return net_loopback_up(reason, size);
+}
+
+static void pause_close_descriptors(int sync)
+{
+	int null = open("/dev/null", O_RDWR);
+	for (int fd = 0; fd < SYNC_FD; fd++)
+		dup2(null, fd);
+	// The lock among them: it is the supervisor's life that it stands for.
+	dup2(sync, SYNC_FD);
+	kernel_close_range(SYNC_FD + 1);
+}
+
+_Noreturn static void pause_main(const struct sandbox_plan *plan, int sync)
+{
+	sigset_t none;
+	struct failure failure = { 0 };
+	struct sigaction standard = { .sa_handler = SIG_DFL };
+	sigemptyset(&none);
+	sigaction(SIGPIPE, &standard, NULL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, "pause", 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setsid();
+	pause_close_descriptors(sync);
+	int result = pause_prepare(plan, failure.reason, sizeof failure.reason);
+	if (tell(SYNC_FD, failure.reason) < 0 || result < 0)
+		_exit(1);
+	if (plan->networked) {
+		if (hear(SYNC_FD, &failure) < 0) // the veth could not be made, or the supervisor died
+			_exit(1);
+		result = net_configure(&plan->network, failure.reason, sizeof failure.reason);
+		if (tell(SYNC_FD, failure.reason) < 0 || result < 0)
+			_exit(1);
+	}
+	close(SYNC_FD);
+	for (;;)
+		pause();
+}
+
+static int connect_network(struct supervisor *supervisor, int sync, struct failure *failure)
+{
+	const struct net_config *network = &supervisor->plan.network;
+	if (!supervisor->plan.networked)
+		return 0;
+	// A pair of this name can only be what a killed supervisor of this pod left: we hold the pod's lock.
+	if (net_detach(network->host_ifname, failure->reason, sizeof failure->reason) < 0 ||
+	    net_attach(network, supervisor->pause, failure->reason, sizeof failure->reason) < 0)
+		return -1;
+	if (tell(sync, "") < 0)
+		return fail_at(failure, "tell", "pause");
+	return hear(sync, failure);
+}
+
+static int start_pause(struct supervisor *supervisor, struct failure *failure)
+{
+	int pair[2];
+	struct timeval timeout = { .tv_sec = PAUSE_TIMEOUT };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return fail_at(failure, "socketpair", "");
+	cleanup_fd int ours = pair[0], theirs = pair[1];
+	pid_t pid = kernel_clone(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS, &supervisor->pause_fd);
+	if (pid == 0)
+		pause_main(&supervisor->plan, theirs);
+	if (pid < 0)
+		return fail_at(failure, "clone", "pause");
+	supervisor->pause = pid;
+	close(steal_fd(&theirs));
+	setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+	return hear(ours, failure) < 0 ? -1 : connect_network(supervisor, ours, failure);
+}
+
+int sandbox_start(struct supervisor *supervisor, struct failure *failure)
+{
+	if (enter_cgroups(&supervisor->plan, failure) < 0 || mount_shm(supervisor, failure) < 0)
+		return -1;
+	return start_pause(supervisor, failure);
+}
+
+int sandbox_end(struct supervisor *supervisor, struct failure *failure)
+{
+	int result = 0;
+	if (supervisor->plan.networked)
+		result = net_detach(supervisor->plan.network.host_ifname, failure->reason, sizeof failure->reason);
+	if (supervisor->pause > 0) {
+		kill(supervisor->pause, SIGKILL);
+		waitpid(supervisor->pause, NULL, 0);
+		supervisor->pause = 0;
+	}
+	return result;
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of one pod's supervisor, shared by the files of the `supervise` job.
+#ifndef PODINIT_SUPERVISOR_H
+#define PODINIT_SUPERVISOR_H
+
+#include <sys/types.h>
+
+#include "log.h"
+#include "plan.h"
+#include "restart.h"
+
+struct supervisor;
+
+// Something that epoll watches: embedded in what it belongs to. A handler may free itself, for the loop takes one event
+// at a time.
+struct source {
+	int fd;
+	void (*handle)(struct supervisor *, struct source *, uint32_t events);
+};
+
+enum phase {
+	PHASE_WAITING,    // for start_at
+	PHASE_STARTING,   // its first process lives, the program is not yet executed
+	PHASE_RUNNING,
+	PHASE_TERMINATED, // for good, unless an update comes
+};
+
+#define ID_SIZE 65
+
+struct termination {
+	bool set;
+	int exit_code, signal;
+	const char *reason;
+	char message[512];
+	time_t started, finished;
+	char id[ID_SIZE];
+};
+
+struct stream {
+	struct source source; // first: the loop hands it back
+	struct container *container;
+	struct log_stream log;
+};
+
+struct container {
+	struct source report; // first: what the first process says before exec, or hang-up when it succeeded
+	const char *name;
+	int base; // its folder
+	enum phase phase;
+	pid_t pid; // ours to reap, so the number cannot be reused under us
+	bool want_restart; // an update stops it in order to start it
+	bool started_once, start_failed;
+	bool settled; // its first start succeeded or failed: the next container's turn
+	char *hash, *oom_file, *oom_key; // of the plan last started
+	int stop_signal;
+	int64_t start_at, kill_at; // monotonic ms; kill_at 0: no deadline
+	int64_t started_ms;
+	time_t started;
+	uint64_t oom_before;
+	unsigned restart_count, attempt;
+	struct backoff backoff;
+	char id[ID_SIZE];
+	char start_error[512];
+	struct log log;
+	struct stream out, err;
+	struct termination last, previous;
+};
+
+struct supervisor {
+	struct sandbox_plan plan;
+	int epoll, pod_dir, run_dir, lock, ready;
+	struct source signals, listener;
+	pid_t pause;
+	int pause_fd; // pidfd
+	time_t started;
+	char oom_score_adj[16]; // before it was lowered
+	size_t count;
+	struct container *containers;
+	struct client *clients;
+	bool stopping, lost, dirty;
+	struct failure stop_failure; // what a stop could not undo; empty: nothing
+};
+
+// Adds the source, or changes what it waits for (EPOLLIN…).
+int source_watch(struct supervisor *supervisor, struct source *source, uint32_t events);
+void source_close(struct supervisor *supervisor, struct source *source);
+
+// Ends the pod: every container gets its stop signal now and SIGKILL after `grace` seconds.
+void supervisor_stop(struct supervisor *supervisor, int64_t grace);
+
+#endif

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drives the real podinit with handwritten plans: folders, a busybox image, the ready pipe, the agent's socket.
+
+The environment variable PODINIT names the binary (for example the one of `make asan`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+BINARY = Path(__file__).parents[2] / "runtime_core/podwright/_bin/podinit"
+BUSYBOX = Path("/bin/busybox")
+DEADLINE = 30.0  # seconds: generous, for a loaded machine
+UID = "11111111-2222-3333-4444-555555555555"
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC = 1, 2, 4, 8, 0x4000
+NO_CAPABILITIES = dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), "0")
+FOURTEEN = "a80425fb"  # the default capabilities of a container
+ALLOW_ALL = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)  # BPF_RET | BPF_K, SECCOMP_RET_ALLOW
+
+MOUNTS: list[list[Any]] = [
+    ["mount", "proc", "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, ""],
+    ["mount", "tmpfs", "tmpfs", "/dev", MS_NOSUID, "mode=755,size=65536k"],
+    ["device", "/dev/null", 1, 3, 0o666],
+    ["device", "/dev/zero", 1, 5, 0o666],
+    ["symlink", "/proc/self/fd", "/dev/fd"],
+    ["symlink", "/proc/self/fd/1", "/dev/stdout"],
+]
+
+
+T = TypeVar("T")
+
+
+def until(question: Callable[[], T], what: str) -> T:
+    """Poll until the answer is true, and return it."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.01)
+
+
+def default_steps(*, before: list[Any] = (), after: list[Any] = (), user: list[Any] | None = None) -> list[Any]:
+    """Return a whole plan's steps: `before` go in front of pivot_root, `after` behind it."""
+    sets = {**dict.fromkeys(("bounding", "effective", "permitted"), FOURTEEN), "inheritable": "0", "ambient": "0"}
+    return [
+        ["overlay"],
+        *MOUNTS,
+        *before,
+        ["pivot_root"],
+        *after,
+        ["umask", 0o22],
+        ["capabilities", sets],
+        ["user", *(user or [0, 0, []])],
+        ["no_new_privileges"],
+    ]
+
+
+def shell(script: str) -> list[str]:
+    return ["/bin/sh", "-c", script]
+
+
+def build_image(folder: Path) -> Path:
+    """Make an image's only layer from the static busybox."""
+    (folder / "bin").mkdir(parents=True)
+    shutil.copy(BUSYBOX, folder / "bin/busybox")
+    for applet in ("sh", "cat", "ls", "sleep", "hostname", "id", "readlink", "touch", "grep", "stat", "mount", "pwd"):
+        (folder / "bin" / applet).symlink_to("busybox")
+    return folder
+
+
+def processes_under(root: str) -> list[int]:
+    """PIDs of processes whose command line names the folder."""
+    found = []
+    for entry in os.listdir("/proc"):
+        with contextlib.suppress(OSError, ValueError):
+            if root.encode() in Path(f"/proc/{int(entry)}/cmdline").read_bytes():
+                found.append(int(entry))
+    return found
+
+
+class Agent:
+    """A connection to agent.sock."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(DEADLINE)
+        folder = os.open(run_dir, os.O_PATH | os.O_DIRECTORY)
+        try:  # by the folder's fd, for a socket's path has room for 107 bytes only
+            self.socket.connect(f"/proc/self/fd/{folder}/agent.sock")
+        finally:
+            os.close(folder)
+        self.pending = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def receive(self) -> dict[str, Any]:
+        while b"\n" not in self.pending:
+            data = self.socket.recv(65536)
+            if not data:
+                raise EOFError(self.pending)
+            self.pending += data
+        line, self.pending = self.pending.split(b"\n", 1)
+        return json.loads(line)
+
+    def ask(self, action: str, **fields: Any) -> dict[str, Any]:
+        self.send(json.dumps({"id": 7, "action": action, **fields}).encode() + b"\n")
+        answer = self.receive()
+        assert answer["id"] == 7
+        return answer
+
+
+class Pod:
+    """One pod's folders and, once started, its supervisor."""
+
+    def __init__(self, folder: Path, image: Path) -> None:
+        self.pod_dir, self.run_dir, self.image = folder / "pod", folder / "run", image
+        self.binary = os.environ.get("PODINIT", str(BINARY))
+        self.pid = 0  # of the supervisor, until it is reaped
+        self.containers: list[str] = []
+        self.sandbox: dict[str, Any] = {
+            "version": 1,
+            "uid": UID,
+            "name": "web",
+            "namespace": "default",
+            "hostname": "web-host",
+            "restartPolicy": "Never",
+            "gracePeriod": 30,
+            "cgroups": [],
+            "shmSize": 1 << 20,
+            "network": None,
+            "containers": self.containers,
+        }
+        (self.pod_dir / "shm").mkdir(parents=True)
+        self.run_dir.mkdir()
+
+    def container(self, name: str, args: list[str], **fields: Any) -> None:
+        """Write (or replace) a container's plan."""
+        folder = self.pod_dir / "containers" / name
+        (folder / "rootfs").mkdir(parents=True, exist_ok=True)
+        plan = {
+            "version": 1,
+            "name": name,
+            "hash": "0" * 64,
+            "args": args,
+            "env": ["PATH=/usr/bin:/bin", "GREETING=hello"],
+            "cwd": "/",
+            "stopSignal": int(signal.SIGTERM),
+            "cgroups": [],
+            "oomEvents": None,
+            "lower": [str(self.image)],
+            "steps": default_steps(),
+            **fields,
+        }
+        (folder / "plan.json").write_text(json.dumps(plan))
+        if name not in self.containers:
+            self.containers.append(name)
+
+    def start(self) -> dict[str, Any]:
+        """Start the supervisor and return what it writes into the ready pipe."""
+        (self.pod_dir / "sandbox.json").write_text(json.dumps(self.sandbox))
+        ours, theirs = os.pipe()
+        log = str(self.pod_dir / "supervisor.log")
+        self.pid = os.posix_spawn(
+            self.binary,
+            [self.binary, "supervise", str(self.pod_dir), str(self.run_dir)],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDWR, 0),
+                (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_RDWR, 0),
+                (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, theirs, 3),
+            ],
+        )
+        os.close(theirs)
+        with open(ours, "rb") as ready:
+            assert select.select([ready], [], [], DEADLINE)[0], "the supervisor does not get ready"
+            line = ready.readline()
+        assert line, f"no word from the supervisor: {self.supervisor_log()}"
+        return json.loads(line)
+
+    def agent(self) -> Agent:
+        return Agent(self.run_dir)
+
+    def ask(self, action: str, **fields: Any) -> dict[str, Any]:
+        with self.agent() as agent:
+            return agent.ask(action, **fields)
+
+    def state(self) -> dict[str, Any]:
+        return json.loads((self.run_dir / "state.json").read_text())
+
+    def status(self, name: str) -> dict[str, Any]:
+        return next(entry for entry in self.state()["containers"] if entry["name"] == name)
+
+    def terminated(self, name: str) -> dict[str, Any]:
+        """Wait until the container ended for good and return how."""
+        return until(lambda: self.status(name)["state"].get("terminated"), f"{name} does not end: {self.state()}")
+
+    def running(self, name: str) -> int:
+        """Wait until the container runs and return its PID."""
+        until(lambda: "running" in self.status(name)["state"], f"{name} does not run: {self.state()}")
+        return self.status(name)["pid"]
+
+    def log_lines(self, name: str, number: int = 0) -> list[tuple[str, str, str]]:
+        """Return (stream, tag, text) of each line of a log."""
+        path = self.pod_dir / "containers" / name / "logs" / f"{number}.log"
+        return [tuple(line.split(" ", 3)[1:]) for line in path.read_text().splitlines()]
+
+    def output(self, name: str, number: int = 0) -> str:
+        return "\n".join(text for stream, _, text in self.log_lines(name, number) if stream == "stdout")
+
+    def supervisor_log(self) -> str:
+        return (self.pod_dir / "supervisor.log").read_text()
+
+    def run(self, *args: str, **fields: Any) -> tuple[dict[str, Any], str]:
+        """Run one container to its end; return how it ended, and its output."""
+        self.container("app", list(args), **fields)
+        assert self.start() == {"status": "ok"}
+        end = self.terminated("app")
+        return end, self.output("app")
+
+    def wait(self) -> int:
+        """Wait for the supervisor's end and return its exit code, negative for a signal."""
+        pid, status = until(lambda: [found for found in [os.waitpid(self.pid, os.WNOHANG)] if found[0]], "it lives on")[0]
+        assert pid == self.pid
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+    def stop(self, grace: int = 0) -> int:
+        """Stop the pod and return the supervisor's exit code."""
+        assert self.ask("stop", grace=grace)["status"] == "ok"
+        return self.wait()
+
+    def clean_up(self) -> None:
+        """End whatever of this pod still lives, by PIDs that it wrote itself and that are still its own."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait()
+        with contextlib.suppress(FileNotFoundError):
+            state = self.state()
+            for pid in [state["pausePid"], *(entry["pid"] for entry in state["containers"])]:
+                if pid and self.owns(pid):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+
+    def owns(self, pid: int) -> bool:
+        """Whether the process is still the pod's pause or in its uts namespace."""
+        try:
+            names = subprocess.run(
+                ["nsenter", "-t", str(pid), "-u", "hostname"], capture_output=True, text=True
+            ).stdout.strip()
+        except OSError:
+            return False
+        return names == self.sandbox["hostname"]
+
+
+@contextlib.contextmanager
+def cgroup(controller: str, name: str) -> Iterator[Path]:
+    """Make a cgroup of our own in a v1 hierarchy, and remove it afterwards."""
+    path = Path("/sys/fs/cgroup") / controller / f"pwtest-{os.getpid()}-{name}"
+    path.mkdir()
+    try:
+        yield path
+    finally:
+
+        def remove() -> bool:
+            try:
+                path.rmdir()
+            except OSError:
+                return False
+            return True
+
+        until(remove, f"{path} stays busy")
