@@ -96,8 +96,8 @@ def make_layout(
 ) -> str:
     """Make an OCI image layout of one image and return its path.
 
-    A layer is a tar's bytes or a list of ``entry()`` or of dictionaries of its arguments; ``config`` is the image's execution configuration (Env, Cmd,
-    WorkingDir, …); ``compress`` is gzip, zstd or none.
+    A layer is a tar's bytes or a list of ``entry()`` or of dictionaries of its arguments; ``config`` is the image's
+    execution configuration (Env, Cmd, WorkingDir, …); ``compress`` is gzip, zstd or none.
     """
     layout = Path(path)
     tars = [layer if isinstance(layer, bytes) else make_tar(layer) for layer in layers]

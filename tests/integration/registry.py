@@ -78,12 +78,12 @@ class Registry:
 class LyingRegistry:
     """A small registry in a thread, which serves the image of an OCI layout as ``reference``, and may lie about it.
 
-    ``lie``: "" for none, "wrong-bytes" (one byte of each layer is another), "truncated" (the connection ends in the middle
-    of a layer), "wrong-size" (the layers have a byte more than promised).
+    ``lie``: "" for none, "wrong-bytes" (one byte of each layer is another), "truncated" (the connection ends in the
+    middle of a layer), "wrong-size" (the layers have a byte more than promised).
 
-    For other lies: ``manifests`` maps "NAME/REFERENCE" (a tag or a digest) to (media type, bytes), ``blobs`` a digest to
-    the bytes that are served for it, ``cut`` holds digests whose body breaks off, ``failures`` counts down requests that
-    get status 503 first. ``requests`` records "METHOD PATH".
+    For other lies: ``manifests`` maps "NAME/REFERENCE" (a tag or a digest) to (media type, bytes), ``blobs`` a digest
+    to the bytes that are served for it, ``cut`` holds digests whose body breaks off, ``failures`` counts down requests
+    that get status 503 first. ``requests`` records "METHOD PATH".
     """
 
     def __init__(self, layout: Path | str | None = None, lie: str = "") -> None:
