@@ -328,29 +328,13 @@ int agent_listen(struct supervisor *supervisor, struct failure *failure)
 	return 0;
 }
 
-// Whether the update that the client waits for is through; answers it then.
-static bool settle_update(const struct supervisor *supervisor, struct client *client)
+// Whether the update is through. A start that failed is the container's state then, as it is when a pod comes up.
+static bool update_settled(const struct supervisor *supervisor, const struct client *client)
 {
-	const struct container *failed = NULL;
-	struct failure failure;
-	if (supervisor->stopping) {
-		answer_error(client, "Stopping", "the pod is being stopped");
-		return true;
-	}
 	for (size_t i = 0; i < supervisor->count; i++) {
 		const struct container *container = &supervisor->containers[i];
-		if (!(client->updating >> i & 1))
-			continue;
-		if (container->want_restart || container->phase == PHASE_STARTING)
+		if (client->updating >> i & 1 && (container->want_restart || container->phase == PHASE_STARTING))
 			return false;
-		if (container->start_failed && !failed)
-			failed = container;
-	}
-	if (failed) {
-		fail(&failure, "container %s did not start: %.400s", failed->name, failed->last.message);
-		answer_error(client, "StartError", failure.reason);
-	} else {
-		answer(client, "");
 	}
 	return true;
 }
@@ -360,10 +344,14 @@ void agent_settle(struct supervisor *supervisor)
 	struct client *next;
 	for (struct client *client = supervisor->clients; client; client = next) {
 		next = client->next;
-		if (client->waiting == WAITS_FOR_UPDATE && settle_update(supervisor, client)) {
-			client->waiting = WAITS_FOR_NOTHING;
-			client_continue(supervisor, client);
-		}
+		if (client->waiting != WAITS_FOR_UPDATE || !(supervisor->stopping || update_settled(supervisor, client)))
+			continue;
+		if (supervisor->stopping)
+			answer_error(client, "Stopping", "the pod is being stopped");
+		else
+			answer(client, "");
+		client->waiting = WAITS_FOR_NOTHING;
+		client_continue(supervisor, client);
 	}
 }
 

@@ -213,7 +213,6 @@ static void start_failed(struct supervisor *supervisor, struct container *contai
 {
 	struct termination end = { .exit_code = EXIT_START_ERROR, .reason = "StartError" };
 	snprintf(end.message, sizeof end.message, "%s", message);
-	container->start_failed = true;
 	record_end(supervisor, container, end);
 }
 
@@ -226,7 +225,7 @@ void container_start(struct supervisor *supervisor, struct container *container)
 		container->attempt++;
 	}
 	container->started_once = true;
-	container->want_restart = container->start_failed = false;
+	container->want_restart = false;
 	container->start_error[0] = '\0';
 	container->kill_at = 0;
 	container->started = time(NULL);

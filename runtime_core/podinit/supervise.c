@@ -94,8 +94,8 @@ static void tell_ready(struct supervisor *supervisor, const char *error)
 	supervisor->ready = -1;
 }
 
-// The first start is one after another, in the plan's order; restarts wait for nobody.
-static void start_due(struct supervisor *supervisor, int64_t now)
+// The first start is one after another, in the plan's order; restarts wait for nobody. True: all first starts are over.
+static bool start_due(struct supervisor *supervisor, int64_t now)
 {
 	bool all_settled = true;
 	for (size_t i = 0; i < supervisor->count && !supervisor->stopping; i++) {
@@ -104,8 +104,7 @@ static void start_due(struct supervisor *supervisor, int64_t now)
 			container_start(supervisor, container);
 		all_settled = all_settled && container->settled;
 	}
-	if (all_settled)
-		tell_ready(supervisor, NULL);
+	return all_settled;
 }
 
 // Milliseconds until the next deadline, for epoll_wait; -1 when there is none.
@@ -139,12 +138,14 @@ static void act(struct supervisor *supervisor)
 	int64_t now = monotonic_ms();
 	for (size_t i = 0; i < supervisor->count; i++)
 		container_tick(supervisor, &supervisor->containers[i], now);
-	start_due(supervisor, now);
+	bool all_settled = start_due(supervisor, now);
 	if (!supervisor->dirty)
 		return;
 	supervisor->dirty = false;
 	if (state_write(supervisor, &failure) < 0) // tried again at the next change: the pod matters more
 		dprintf(STDERR_FILENO, "%s\n", failure.reason);
+	if (all_settled)
+		tell_ready(supervisor, NULL);
 	agent_settle(supervisor);
 }
 
@@ -172,6 +173,18 @@ static int take_lock(struct supervisor *supervisor, struct failure *failure)
 	return 0;
 }
 
+// The caller may live long and must not have to wait for us: the process that it spawned ends here, well.
+static int go_to_background(struct failure *failure)
+{
+	pid_t pid = fork();
+	if (pid < 0)
+		return fail_at(failure, "fork", "the supervisor");
+	if (pid > 0)
+		_exit(0);
+	setsid();
+	return 0;
+}
+
 // From here on SIGCHLD and SIGTERM come through the loop.
 static int prepare_process(struct supervisor *supervisor, struct failure *failure)
 {
@@ -181,7 +194,8 @@ static int prepare_process(struct supervisor *supervisor, struct failure *failur
 	kernel_close_range(supervisor->ready < 0 ? READY_FD : READY_FD + 1); // nothing of the caller's comes along
 	if (supervisor->ready >= 0)
 		fcntl(supervisor->ready, F_SETFD, FD_CLOEXEC);
-	setsid(); // fails when the caller did it
+	if (go_to_background(failure) < 0)
+		return -1;
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&mask);

@@ -49,7 +49,7 @@ struct container {
 	enum phase phase;
 	pid_t pid; // ours to reap, so the number cannot be reused under us
 	bool want_restart; // an update stops it in order to start it
-	bool started_once, start_failed;
+	bool started_once;
 	bool settled; // its first start succeeded or failed: the next container's turn
 	char *hash, *oom_file, *oom_key; // of the plan last started
 	int stop_signal;

@@ -7,6 +7,7 @@ The environment variable PODINIT names the binary (for example the one of `make 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import select
@@ -14,7 +15,6 @@ import shutil
 import signal
 import socket
 import struct
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -183,7 +183,7 @@ class Pod:
         (self.pod_dir / "sandbox.json").write_text(json.dumps(self.sandbox))
         ours, theirs = os.pipe()
         log = str(self.pod_dir / "supervisor.log")
-        self.pid = os.posix_spawn(
+        spawned = os.posix_spawn(
             self.binary,
             [self.binary, "supervise", str(self.pod_dir), str(self.run_dir)],
             os.environ,
@@ -195,11 +195,15 @@ class Pod:
             ],
         )
         os.close(theirs)
+        assert os.waitstatus_to_exitcode(os.waitpid(spawned, 0)[1]) == 0  # it goes into the background
         with open(ours, "rb") as ready:
             assert select.select([ready], [], [], DEADLINE)[0], "the supervisor does not get ready"
             line = ready.readline()
         assert line, f"no word from the supervisor: {self.supervisor_log()}"
-        return json.loads(line)
+        answer = json.loads(line)
+        if answer["status"] == "ok":
+            self.pid = self.state()["supervisorPid"]
+        return answer
 
     def agent(self) -> Agent:
         return Agent(self.run_dir)
@@ -243,8 +247,7 @@ class Pod:
 
     def wait(self) -> int:
         """Wait for the supervisor's end and return its exit code, negative for a signal."""
-        pid, status = until(lambda: [found for found in [os.waitpid(self.pid, os.WNOHANG)] if found[0]], "it lives on")[0]
-        assert pid == self.pid
+        _, status = until(lambda: [found for found in [os.waitpid(self.pid, os.WNOHANG)] if found[0]], "it lives on")[0]
         self.pid = 0
         return os.waitstatus_to_exitcode(status)
 
@@ -254,26 +257,39 @@ class Pod:
         return self.wait()
 
     def clean_up(self) -> None:
-        """End whatever of this pod still lives, by PIDs that it wrote itself and that are still its own."""
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            self.wait()
-        with contextlib.suppress(FileNotFoundError):
-            state = self.state()
-            for pid in [state["pausePid"], *(entry["pid"] for entry in state["containers"])]:
-                if pid and self.owns(pid):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+        """End whatever of this pod still lives: all of it became this process' child."""
+        for pid in children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        until(no_child_left, "children of the pod do not end")
 
-    def owns(self, pid: int) -> bool:
-        """Whether the process is still the pod's pause or in its uts namespace."""
-        try:
-            names = subprocess.run(
-                ["nsenter", "-t", str(pid), "-u", "hostname"], capture_output=True, text=True
-            ).stdout.strip()
-        except OSError:
-            return False
-        return names == self.sandbox["hostname"]
+
+def children() -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+def no_child_left() -> bool:
+    """Reap; new orphans appear while their parents die, so it kills them too."""
+    for pid in children():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """Make this process the parent of what its children leave behind (PR_SET_CHILD_SUBREAPER)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(36, 1, 0, 0, 0) == 0
+    try:
+        yield
+    finally:
+        assert libc.prctl(36, 0, 0, 0, 0) == 0
 
 
 @contextlib.contextmanager

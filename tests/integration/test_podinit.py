@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from podinit_harness import Pod, build_image, processes_under, shell, until
+from podinit_harness import Pod, adopting_orphans, build_image, children, processes_under, shell, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="podinit makes namespaces and mounts: root only")
 
 
 @pytest.fixture
 def pod(tmp_path: Path) -> Iterator[Pod]:
+    assert children() == []  # whatever is a child later belongs to the test
     pod = Pod(tmp_path, build_image(tmp_path / "image"))
-    yield pod
-    pod.clean_up()
+    with adopting_orphans():
+        yield pod
+        pod.clean_up()
 
 
 def test_two_containers_share_what_a_pod_shares_and_leave_nothing(pod: Pod, tmp_path: Path) -> None:
