@@ -4,8 +4,8 @@
 import json
 
 import pytest
-from manifesttools import SMALL
 
+from manifesttools import SMALL
 from podwright.errors import ManifestError
 from podwright.limits import MAX_MANIFEST_SIZE
 from podwright.manifest.load import load_documents

@@ -49,7 +49,7 @@ def _fault(pod: object, detail: dict[str, Any]) -> Fault:
         case "invalid_key":
             return Fault(field, "the key must be a string", loc[-1])
         case "too_long":
-            noun = str(loc[-1])
+            noun = "variables" if loc[-1] == "env" else str(loc[-1])
             return Fault(field, f"at most {context['max_length']} {noun} are allowed", len(value))
         case "too_short":
             return Fault(field, "must not be empty", value)

@@ -23,7 +23,7 @@ def _is_default_toleration(toleration: dict[str, Any]) -> bool:
     return toleration.get("key") in _DEFAULT_TOLERATIONS and toleration.get("effect") == "NoExecute"
 
 
-_IGNORED = {
+IGNORED = {
     "tolerations": _Ignored(_NO_SCHEDULER, lambda value: all(_is_default_toleration(item) for item in value)),
     "affinity": _Ignored(_NO_SCHEDULER, lambda value: not any(any((part or {}).values()) for part in value.values())),
     "topologySpreadConstraints": _Ignored(_NO_SCHEDULER),
@@ -41,11 +41,12 @@ _IGNORED = {
         lambda value: value == "Default",
     ),
 }
+"""Field of a pod's spec to its warning."""
 
 
 def warnings_of(spec: dict[str, Any]) -> Iterator[str]:
     """Yield one warning for each field of a pod's spec that is set and has no effect."""
-    for name, ignored in _IGNORED.items():
+    for name, ignored in IGNORED.items():
         value = spec.get(name)
         if value is not None and not ignored.is_silent(value):
             yield f"spec.{name}: {ignored.reason}"

@@ -208,6 +208,6 @@ class Pod(_Object):
     kind: Literal["Pod"]
     """Always Pod."""
     metadata: ObjectMeta
-    """Who the pod is."""
+    """Its name, namespace, labels and annotations."""
     spec: PodSpec
-    """What the pod is to be."""
+    """Its containers, and how to run them."""

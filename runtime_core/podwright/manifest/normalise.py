@@ -138,12 +138,9 @@ def _env(env: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def _resources(resources: dict[str, Any], field: str, warnings: list[str]) -> dict[str, dict[str, str]]:
-    limits = resources.get("limits") or {}
-    requests = {**limits, **(resources.get("requests") or {})}
-    return _filled(
-        limits=_quantities(limits, f"{field}.limits", warnings),
-        requests=_quantities(requests, f"{field}.requests", [] if not resources.get("requests") else warnings),
-    )
+    limits = _quantities(resources.get("limits") or {}, f"{field}.limits", warnings)
+    requests = _quantities(resources.get("requests") or {}, f"{field}.requests", warnings)
+    return _filled(limits=limits, requests=limits | requests)
 
 
 def _quantities(quantities: dict[str, Any], field: str, warnings: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from podwright.manifest import names, quantity
 from podwright.manifest.faults import Fault
+from podwright.manifest.paths import in_brackets
 
 RUNTIME_CLASSES = ("pod-containers", "pod-wasm", "pod-microvm-containers")
 DEFAULT_RUNTIME_CLASS = RUNTIME_CLASSES[0]
@@ -37,7 +38,7 @@ def canonical_ip(text: str) -> str | None:
 
 def _metadata(metadata: dict[str, Any]) -> Iterator[Fault]:
     for key, value in (metadata.get("labels") or {}).items():
-        field = f"metadata.labels[{key}]"
+        field = f"metadata.labels{in_brackets(key)}"
         if not names.is_label_key(key):
             yield Fault(field, "the key must be [prefix/]name: letters, digits, '-', '_' and '.', at most 63", key)
         if not names.is_label_value(value):
@@ -48,7 +49,7 @@ def _metadata(metadata: dict[str, Any]) -> Iterator[Fault]:
             )
     annotations = metadata.get("annotations") or {}
     for key, value in annotations.items():
-        field = f"metadata.annotations[{key}]"
+        field = f"metadata.annotations{in_brackets(key)}"
         if not names.is_label_key(key.lower()):
             yield Fault(field, "the key must be [prefix/]name: letters, digits, '-', '_' and '.', at most 63", key)
         elif key.startswith(_SECURITY_ANNOTATIONS):
@@ -106,15 +107,15 @@ def _quantities(quantities: dict[str, Any], field: str) -> Iterator[Fault]:
     for name, value in quantities.items():
         if name not in RESOURCES:
             reason = "not supported by this release of podwright, which knows cpu and memory; remove it"
-            yield Fault(f"{field}[{name}]", reason, value)
+            yield Fault(f"{field}{in_brackets(name)}", reason, value)
             continue
         try:
             nano = quantity.parse(value)
         except ValueError as error:
-            yield Fault(f"{field}[{name}]", str(error), value)
+            yield Fault(f"{field}{in_brackets(name)}", str(error), value)
         else:
             if nano < 0:
-                yield Fault(f"{field}[{name}]", "must not be negative", value)
+                yield Fault(f"{field}{in_brackets(name)}", "must not be negative", value)
 
 
 def _nano(value: Any) -> int | None:

@@ -39,14 +39,14 @@ def plan(
         if before is None and observed.state == "absent":
             return Plan("none", [], warnings)
         return Plan("delete", _all(diff(before, None), effects.DELETE), warnings)
-    if observed.state == "absent" and before is None:
-        return Plan("create", _all(diff(None, desired), effects.CREATE), warnings)
     if observed.state in _INTERRUPTED:
         interruption = Change("status", _INTERRUPTED[observed.state], _REPAIRED, effects.RECREATE)
         return Plan("recreate", [*_all(diff(before, desired), effects.RECREATE), interruption], warnings)
+    if before is None:
+        return Plan("create", _all(diff(None, desired), effects.CREATE), warnings)
     wanted = _spec_changes(before, desired)
     wanted += _moved_images(desired, wanted, recorded, observed)
-    drift = _drift(observed, before)
+    drift = _drift(observed)
     return _combined(desired, wanted, drift, warnings)
 
 
@@ -62,8 +62,8 @@ def _recorded_pod(recorded: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return pod  # this release refuses a field that an older one took: it shows as removed
 
 
-def _spec_changes(before: dict[str, Any] | None, desired: dict[str, Any]) -> list[Change]:
-    if before is None or before == desired:
+def _spec_changes(before: dict[str, Any], desired: dict[str, Any]) -> list[Change]:
+    if before == desired:
         return []
     old, new = ({container["name"] for container in pod["spec"]["containers"]} for pod in (before, desired))
     return [
@@ -97,9 +97,9 @@ def _moved_images(
     return moved
 
 
-def _drift(observed: Observed, before: dict[str, Any] | None) -> list[Change]:
+def _drift(observed: Observed) -> list[Change]:
     drift = [Change(problem.path, problem.message, _REPAIRED, problem.effect) for problem in observed.problems]
-    if observed.state == "absent" and before is not None:
+    if observed.state == "absent":
         drift.append(Change("status", "nothing of the pod runs", _REPAIRED, effects.RECREATE))
     return drift
 

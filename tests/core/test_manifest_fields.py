@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every field of a v1.Pod that Kubernetes 1.36 knows is built, refused by name, or dropped as the server's."""
+
+import pytest
+
+from podwright.manifest import check
+from podwright.manifest.unbuilt import REFUSED, SERVER_SET
+
+# From k8s.io/api/core/v1 and k8s.io/apimachinery/pkg/apis/meta/v1, version 0.36.3.
+KUBERNETES = {
+    "Pod": "apiVersion kind metadata spec status",
+    "ObjectMeta": (
+        "name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp "
+        "deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields"
+    ),
+    "PodSpec": (
+        "volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds "
+        "activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount automountServiceAccountToken "
+        "nodeName hostNetwork hostPID hostIPC shareProcessNamespace securityContext imagePullSecrets hostname "
+        "subdomain affinity schedulerName tolerations hostAliases priorityClassName priority dnsConfig readinessGates "
+        "runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints setHostnameAsFQDN os "
+        "hostUsers schedulingGates resourceClaims resources hostnameOverride workloadRef schedulingGroup"
+    ),
+    "Container": (
+        "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy restartPolicyRules "
+        "volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle terminationMessagePath "
+        "terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty"
+    ),
+    "ContainerPort": "name hostPort containerPort protocol hostIP",
+    "EnvVar": "name value valueFrom",
+    "ResourceRequirements": "limits requests claims",
+    "SecurityContext": (
+        "capabilities privileged seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot "
+        "readOnlyRootFilesystem allowPrivilegeEscalation procMount seccompProfile appArmorProfile"
+    ),
+    "PodSecurityContext": (
+        "seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot supplementalGroups supplementalGroupsPolicy "
+        "fsGroup sysctls fsGroupChangePolicy seccompProfile appArmorProfile seLinuxChangePolicy"
+    ),
+    "HostAlias": "ip hostnames",
+    "PodOS": "name",
+    "Toleration": "key operator value effect tolerationSeconds",
+    "Affinity": "nodeAffinity podAffinity podAntiAffinity",
+    "NodeAffinity": "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
+    "PodAffinity": "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
+}
+
+
+def built(kind: str) -> set[str]:
+    node = check.schema() if kind == "Pod" else check.schema()["$defs"][kind]
+    return set(node["properties"])
+
+
+def test_every_kind_is_in_the_table() -> None:
+    assert {"Pod", *check.schema()["$defs"]} == set(KUBERNETES)
+    assert set(REFUSED) | set(SERVER_SET) <= set(KUBERNETES)
+
+
+@pytest.mark.parametrize("kind", KUBERNETES)
+def test_every_field_is_known_once(kind: str) -> None:
+    parts = [built(kind), set(REFUSED.get(kind, ())), set(SERVER_SET.get(kind, ()))]
+    assert set().union(*parts) == set(KUBERNETES[kind].split())
+    assert sum(len(part) for part in parts) == len(KUBERNETES[kind].split()), "a field is in two places"
