@@ -15,6 +15,7 @@ _TYPES = {
     "dict_type": "must be an object",
     "model_type": "must be an object",
 }
+_MOST_DETAILS = 100  # a hostile manifest may have a million; a few are shown
 _HOMES = {"Pod": "", "ObjectMeta": "metadata.", "PodSpec": "spec.", "Container": "spec.containers[…]."}
 """Kinds in which a misplaced field is looked for, and where these stand."""
 
@@ -29,7 +30,7 @@ def explain(pod: object) -> list[Fault]:
         Pod.model_validate(pod)
     except ValidationError as error:
         faults: dict[str, Fault] = {}
-        for detail in error.errors(include_url=False):
+        for detail in error.errors(include_url=False)[:_MOST_DETAILS]:
             fault = _fault(pod, dict(detail))
             faults.setdefault(fault.field, fault)  # a union gives one detail for each of its members
         return list(faults.values())

@@ -43,7 +43,7 @@ def error(faults: Sequence[Fault]) -> ManifestError:
     """Return the error for one or more faults: the first one gives sentence, field and value; a few more follow."""
     lines = [fault.sentence() for fault in faults[:SHOWN_FAULTS]]
     if len(faults) > SHOWN_FAULTS:
-        lines.append(f"and {len(faults) - SHOWN_FAULTS} more")
+        lines.append("and more")
     field, _, value = faults[0]
     if isinstance(value, (list, dict)) or (isinstance(value, str) and len(value) > _SHOWN_LENGTH):
         value = shown(value)
