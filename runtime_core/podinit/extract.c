@@ -180,12 +180,14 @@ static int make_hardlink(struct extract *extract, const struct place *place, con
 			 struct failure *failure)
 {
 	char path[PATH_MAX];
+	const char *wrong;
 	struct tree_path target;
 	struct stat old, new;
 	cleanup_fd int directory = -1;
 
-	if (!tree_clean(entry->link, path))
-		return fail(failure, "its hard link target %.256s leaves the layer", entry->link);
+	wrong = tree_clean(entry->link, path);
+	if (wrong)
+		return fail(failure, "its hard link target %.256s %s", entry->link, wrong);
 	target = tree_split(path);
 	directory = tree_open(extract->root, target.directory);
 	if (directory < 0 && errno == ELOOP)
@@ -273,12 +275,14 @@ static int make_entry(struct extract *extract, struct tar *tar, const struct pla
 int extract_entry(struct extract *extract, struct tar *tar, const struct tar_entry *entry, struct failure *failure)
 {
 	char clean[PATH_MAX], path[PATH_MAX];
+	const char *wrong;
 	struct tree_path split;
 	struct place place;
 	cleanup_fd int parent = -1;
 
-	if (!tree_clean(entry->name, clean))
-		return fail(failure, "its path has a \"..\" component");
+	wrong = tree_clean(entry->name, clean);
+	if (wrong)
+		return fail(failure, "its path %s", wrong);
 	if (*clean == '\0' && entry->type != TAR_DIRECTORY)
 		return fail(failure, "the root of the layer must be a directory");
 	if ((entry->type == TAR_HARDLINK || entry->type == TAR_SYMLINK) && entry->link[0] == '\0')

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -12,7 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-bool tree_clean(const char *name, char clean[PATH_MAX])
+const char *tree_clean(const char *name, char clean[PATH_MAX])
 {
 	size_t length = 0;
 
@@ -20,7 +21,9 @@ bool tree_clean(const char *name, char clean[PATH_MAX])
 		size_t n = strcspn(name, "/");
 
 		if (n == 2 && name[0] == '.' && name[1] == '.')
-			return false;
+			return "has a \"..\" component";
+		if (n > NAME_MAX)
+			return "has a component longer than 255 bytes";
 		if (n > 0 && !(n == 1 && name[0] == '.')) { // clean is never longer than name, which fits PATH_MAX
 			if (length > 0)
 				clean[length++] = '/';
@@ -30,7 +33,7 @@ bool tree_clean(const char *name, char clean[PATH_MAX])
 		name += n + (name[n] == '/');
 	}
 	clean[length] = '\0';
-	return true;
+	return NULL;
 }
 
 struct tree_path tree_split(char path[PATH_MAX])
@@ -94,11 +97,7 @@ int tree_open_or_make(int root, const char *directory, struct failure *failure)
 	for (const char *rest = directory; fd >= 0 && *rest;) {
 		size_t n = strcspn(rest, "/");
 
-		if (n > NAME_MAX) {
-			close(fd);
-			return fail(failure, "a component of its path is longer than %d bytes", NAME_MAX);
-		}
-		memcpy(component, rest, n);
+		memcpy(component, rest, n); // tree_clean saw to it that it fits
 		component[n] = '\0';
 		fd = enter(fd, component);
 		rest += n + (rest[n] == '/');

@@ -4,13 +4,12 @@
 #define PODINIT_TREE_H
 
 #include <limits.h>
-#include <stdbool.h>
 
 #include "failure.h"
 
 // Writes name to clean as "a/b/c", relative to the root ("" is the root itself; a leading slash counts for nothing).
-// False when a component is "..".
-bool tree_clean(const char *name, char clean[PATH_MAX]);
+// Returns NULL, or what is wrong with it in words that follow "its path ".
+const char *tree_clean(const char *name, char clean[PATH_MAX]);
 
 // Splits a clean path in place into its directory ("" for the root) and its last component.
 struct tree_path {

@@ -93,7 +93,8 @@ static int extract_all(struct extract *extract, struct tar *tar, struct tar_entr
 	while ((more = tar_next(tar, entry, failure)) > 0)
 		if (extract_entry(extract, tar, entry, failure) < 0)
 			return -1;
-	entry->name[0] = '\0';
+	if (more == 0)
+		entry->name[0] = '\0'; // what fails from here on is not about an entry
 	return more;
 }
 

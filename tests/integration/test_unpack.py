@@ -1,0 +1,450 @@
+# SPDX-License-Identifier: Apache-2.0
+"""podinit unpack: what each entry becomes, and that nothing leaves the directory."""
+
+import os
+import random
+import stat
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import podwright
+from imagetools import entry, make_tar
+from podtools import eventually
+from treewalk import snapshot
+
+PODINIT = Path(podwright.__file__).parent / "_bin" / "podinit"
+SOURCE = Path(podwright.__file__).parents[1] / "podinit"
+
+
+@pytest.fixture
+def jail(tmp_path):
+    """An empty directory, in a folder where everything else must stay as it is."""
+    (tmp_path / "canary").write_text("untouched")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "jail").mkdir()
+    before = outside(tmp_path)
+    yield tmp_path / "jail"
+    assert outside(tmp_path) == before
+
+
+def outside(folder):
+    return {name: about for name, about in snapshot(folder).items() if not name.startswith("jail")}
+
+
+def run(jail, data, podinit=PODINIT):
+    environment = {"ASAN_OPTIONS": "detect_leaks=0"}  # LeakSanitizer wants /proc, which the jail has not
+    return subprocess.run([podinit, "unpack", jail], input=data, capture_output=True, env=environment, timeout=120)
+
+
+def unpack(jail, *entries, form=tarfile.PAX_FORMAT):
+    done = run(jail, make_tar(entries, form))
+    assert (done.returncode, done.stderr) == (0, b"")
+    return {name: about for name, about in snapshot(jail).items() if name != "."}
+
+
+def refused(jail, *entries):
+    done = run(jail, make_tar(entries))
+    assert done.returncode == 1
+    line = done.stderr.decode()
+    assert line.count("\n") == 1
+    return line.removesuffix("\n")
+
+
+# ---- what entries become ----
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_every_kind_of_entry(jail, form):
+    found = unpack(
+        jail,
+        entry("d", kind="dir", mode=0o2750, uid=3, gid=4, mtime=1_500_000_000),
+        entry("d/file", "hello", mode=0o4755, uid=1000, gid=1001),
+        entry("d/again", hardlink="d/file"),
+        entry("d/link", symlink="/etc/passwd", uid=7, mtime=1_400_000_000),
+        entry("d/null", kind="char", devmajor=1, devminor=3, mode=0o666),
+        entry("d/disk", kind="block", devmajor=8, devminor=17, mode=0o600),
+        entry("d/pipe", kind="fifo", mode=0o640),
+        entry("d/empty"),
+        form=form,
+    )
+    assert found["d"] == {"mode": "0o42750", "owner": "3:4", "mtime": 1_500_000_000 * 10**9, "xattrs": {}}
+    assert found["d/file"]["mode"] == "0o104755"
+    assert found["d/file"]["owner"] == "1000:1001"
+    assert found["d/file"]["links"] == 2
+    assert found["d/file"] == found["d/again"]
+    assert (jail / "d/file").read_text() == "hello"
+    assert found["d/link"]["target"] == "/etc/passwd"
+    assert (found["d/link"]["owner"], found["d/link"]["mtime"]) == ("7:0", 1_400_000_000 * 10**9)
+    assert (found["d/null"]["device"], found["d/null"]["mode"]) == ("1:3", "0o20666")
+    assert (found["d/disk"]["device"], found["d/disk"]["mode"]) == ("8:17", "0o60600")
+    assert found["d/pipe"]["mode"] == "0o10640"
+    assert found["d/empty"]["size"] == 0
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_long_names_and_targets_and_big_numbers(jail, form):
+    name = "/".join("d" * 200 for _ in range(10)) + "/" + "f" * 255
+    target = "t" * 3000
+    found = unpack(
+        jail,
+        entry(name, "x", uid=3_000_000_000, gid=2_097_152, mtime=2**34),
+        entry("link", symlink=target),
+        entry("hard", hardlink=name),
+        form=form,
+    )
+    assert found[name]["owner"] == "3000000000:2097152"
+    assert found["link"]["target"] == target
+    assert found["hard"] == found[name]
+
+
+def test_times_to_the_nanosecond_before_and_after_1970(jail):
+    found = unpack(
+        jail,
+        entry("a", pax_headers={"mtime": "1600000000.123456789"}),
+        entry("b", pax_headers={"mtime": "-1.25"}),
+        entry("c", pax_headers={"mtime": "5.1234567899999"}),
+        entry("d", kind="dir", pax_headers={"mtime": "1.5"}),
+        entry("d/inside"),
+    )
+    assert [found[name]["mtime"] for name in "abcd"] == [
+        1600000000123456789,
+        -1_250_000_000,
+        5_123_456_789,
+        1_500_000_000,
+    ]
+
+
+def test_extended_attributes(jail):
+    # cap_net_raw=ep, as setcap(8) writes it (linux/capability.h, struct vfs_cap_data)
+    capability = bytes.fromhex("0100000200200000000000000000000000000000")
+    headers = {
+        "SCHILY.xattr.user.note": "a=b\nc",
+        "SCHILY.xattr.security.capability": capability.decode("latin-1"),
+        "SCHILY.xattr.trusted.overlay.redirect": "/etc",
+        "SCHILY.xattr.user.overlay.opaque": "y",
+        "SCHILY.xattr.security.selinux": "label",
+    }
+    found = unpack(jail, entry("ping", "x", mode=0o755, uid=5, pax_headers=headers), entry("d", kind="dir"))
+    assert found["ping"]["xattrs"] == {"security.capability": capability.hex(), "user.note": b"a=b\nc".hex()}
+
+
+def test_names_are_bytes(jail):
+    found = unpack(jail, entry("bad\udcff\udcfe", "x"), entry("n\nl", "x"), entry("ünï", "x"), form=tarfile.GNU_FORMAT)
+    assert set(found) == {"bad\udcff\udcfe", "n\nl", "ünï"}
+
+
+def test_absolute_and_odd_names_count_from_the_root(jail):
+    found = unpack(
+        jail,
+        entry("./", kind="dir", mode=0o711),
+        entry("/etc/x", "x"),
+        entry("./a//./b", "y"),
+        entry("c", hardlink="/etc/x"),
+        entry("plain-slash/"),
+    )
+    assert set(found) == {"etc", "etc/x", "a", "a/b", "c", "plain-slash"}
+    assert stat.S_IMODE(jail.stat().st_mode) == 0o711
+
+
+def test_missing_parents_are_made(jail):
+    found = unpack(jail, entry("a/b/c/file", "x"))
+    assert (found["a"]["mode"], found["a"]["owner"]) == ("0o40755", "0:0")
+
+
+def test_a_later_entry_replaces_an_earlier_one(jail):
+    found = unpack(
+        jail,
+        *[entry("file", "old"), entry("file", "newer", mode=0o600)],
+        *[entry("dir/a/b/c", "x"), entry("dir", "now a file")],
+        *[entry("link", symlink="/etc"), entry("link", kind="dir"), entry("link/in", "x")],
+        *[entry("kept", kind="dir"), entry("kept/x", "x"), entry("kept", kind="dir", mode=0o700)],
+        *[entry("was-file", "x"), entry("was-file", symlink="file")],
+        *[entry("self", "x"), entry("self", hardlink="self")],
+    )
+    assert (jail / "file").read_text() == "newer"
+    assert (jail / "dir").read_text() == "now a file"
+    assert set(found) == {"file", "dir", "link", "link/in", "kept", "kept/x", "was-file", "self"}
+    assert found["kept"]["mode"] == "0o40700"
+    assert found["was-file"]["target"] == "file"
+
+
+def test_a_hard_link_to_a_symbolic_link_is_the_link_itself(jail):
+    unpack(jail, entry("link", symlink="/etc/passwd"), entry("hard", hardlink="link"))
+    assert os.lstat(jail / "link").st_ino == os.lstat(jail / "hard").st_ino
+
+
+def test_a_very_deep_tree_comes_and_goes(jail):
+    deep = "/".join("d" * 2000)
+    found = unpack(jail, entry(deep, "x"), entry("d", "gone"))
+    assert set(found) == {"d"}
+
+
+# ---- whiteouts (OCI image specification, layer.md) ----
+
+
+def whiteouts(found):
+    return {name for name, about in found.items() if about.get("device") == "0:0"}
+
+
+OPAQUE = {"trusted.overlay.opaque": b"y".hex()}
+
+
+def test_whiteouts_take_overlays_form(jail):
+    found = unpack(
+        jail, entry(".wh.top"), entry("a", kind="dir"), entry("a/.wh.gone"), entry("o/.wh..wh..opq"), entry("o/x")
+    )
+    assert whiteouts(found) == {"top", "a/gone"}
+    assert found["o"]["xattrs"] == OPAQUE
+    assert set(found) == {"top", "a", "a/gone", "o", "o/x"}
+
+
+def test_a_whiteout_never_hides_its_own_layer(jail):
+    """Nor does it matter which comes first: a new directory then hides what the layers below have in its place."""
+    found = unpack(
+        jail,
+        *[entry("f1", "x"), entry(".wh.f1")],
+        *[entry(".wh.f2"), entry("f2", "x")],
+        *[entry("d1/x", "x"), entry(".wh.d1")],
+        *[entry(".wh.d2"), entry("d2", kind="dir"), entry("d2/x", "x")],
+        *[entry(".wh.d3"), entry("d3/sub/x", "x")],
+    )
+    assert whiteouts(found) == set()
+    assert [found[name]["xattrs"] for name in ("d1", "d2", "d3")] == [OPAQUE] * 3
+    assert found["d3/sub"]["xattrs"] == {}
+    assert (jail / "f1").exists()
+    assert (jail / "f2").exists()
+
+
+def test_metadata_of_aufs_is_skipped(jail):
+    assert unpack(jail, entry(".wh..wh.plnk", kind="dir"), entry(".wh..wh.plnk/1.2", "x"), entry(".wh..wh.aufs")) == {}
+
+
+@pytest.mark.parametrize("name", [".wh.", ".wh..", ".wh...", "a/.wh..."])
+def test_a_whiteout_of_nothing(jail, name):
+    assert refused(jail, entry(name)) == f"{name}: a whiteout of nothing"
+
+
+# ---- what is refused ----
+
+
+@pytest.mark.parametrize("name", ["../../etc/x", "..", "a/../../x", "a/..", "/../x"])
+def test_a_path_with_dots(jail, name):
+    assert refused(jail, entry("good", "x"), entry(name, "x")) == f'{name}: its path has a ".." component'
+
+
+@pytest.mark.parametrize("target", ["/etc", "../etc", "/", "../..", "real", "nowhere"])
+def test_a_file_through_a_symbolic_link(jail, target):
+    entries = [entry("real", kind="dir"), entry("link", symlink=target)]
+    assert refused(jail, *entries, entry("link/x", "x")) == "link/x: its path goes through a symbolic link"
+
+
+def test_a_whiteout_through_a_symbolic_link(jail):
+    reason = "its path goes through a symbolic link"
+    assert refused(jail, entry("link", symlink="/"), entry("link/.wh.etc")) == f"link/.wh.etc: {reason}"
+
+
+@pytest.mark.parametrize("mark", ["link/.wh..wh..opq", "link/a/b"])
+def test_anything_else_through_a_symbolic_link(jail, mark):
+    assert "symbolic link" in refused(jail, entry("link", symlink=".."), entry(mark, "x"))
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("../../etc/passwd", 'its hard link target ../../etc/passwd has a ".." component'),
+        ("../canary", 'its hard link target ../canary has a ".." component'),
+        ("/canary", "its hard link target /canary is not in the layer"),
+        ("link/passwd", "its hard link target link/passwd goes through a symbolic link"),
+        ("none", "its hard link target none is not in the layer"),
+        ("/", "its hard link target / is not in the layer"),
+        ("dir", "cannot make the hard link to dir: Operation not permitted"),
+    ],
+)
+def test_a_hard_link_out_of_the_root(jail, target, reason):
+    entries = [entry("link", symlink="/etc"), entry("dir", kind="dir")]
+    assert refused(jail, *entries, entry("hard", hardlink=target)) == f"hard: {reason}"
+
+
+def test_the_root_stays_a_directory(jail):
+    for name in (".", "/", "./"):
+        assert "the root of the layer must be a directory" in refused(jail, entry(name, symlink="/etc"))
+
+
+def test_a_path_through_a_file(jail):
+    reason = "its path goes through something that is not a directory"
+    assert refused(jail, entry("file", "x"), entry("file/x", "x")) == f"file/x: {reason}"
+
+
+def test_names_longer_than_the_kernel_takes(jail):
+    assert "longer than the kernel's 4095" in refused(jail, entry("a/" * 2500 + "x", "x"))
+    assert "longer than the kernel's 4095" in refused(jail, entry("x", symlink="t" * 5000))
+    for name in ("n" * 256, "n" * 256 + "/x"):
+        assert "its path has a component longer than 255 bytes" in refused(jail, entry(name, "x"))
+
+
+def test_strange_names_make_one_line(jail):
+    assert refused(jail, entry("../a\nb\x1b[31m\\", "x")).startswith("../a\\x0ab\\x1b[31m\\x5c: ")
+    assert len(refused(jail, entry("../" + "x" * 4000, "x"))) < 300
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"GNU.sparse.major": "1"}, "sparse files are not supported"),
+        ({"uid": "4294967295"}, "the uid 4294967295 is out of range"),
+        ({"gid": "x"}, "the pax gid is malformed"),
+        ({"mtime": "yesterday"}, "the pax mtime is malformed"),
+        ({"path": "a\0b"}, "a path holds a NUL byte"),
+        ({"SCHILY.xattr.nonsense": "x"}, "cannot set the extended attribute nonsense"),
+    ],
+)
+def test_pax_records_that_make_no_sense(jail, headers, reason):
+    assert reason in refused(jail, entry("x", "x", pax_headers=headers))
+
+
+def test_a_device_out_of_range(jail):
+    assert "the device number 5000:0 is out of range" in refused(jail, entry("x", kind="char", devmajor=5000))
+
+
+def test_an_unknown_kind_of_entry(jail):
+    assert refused(jail, entry("x", "", type=b"V")) == "x: an entry of an unknown type"
+    assert refused(jail, entry("x", "", type=tarfile.GNUTYPE_SPARSE)) == "x: sparse files are not supported"
+
+
+# ---- the archive itself ----
+
+
+def test_a_tar_may_end_without_zeros_and_be_empty(jail):
+    data = make_tar([entry("a", "x" * 512)])
+    assert run(jail, data[: 1024 + 512 - 512]).returncode == 0
+    assert (jail / "a").read_bytes() == b"x" * 512
+
+
+@pytest.mark.parametrize("data", [b"", bytes(512), bytes(1024), bytes(10240)])
+def test_no_entries(jail, data):
+    assert run(jail, data).returncode == 0
+    assert list(jail.iterdir()) == []
+
+
+def test_every_truncation_is_noticed(jail, tmp_path):
+    data = make_tar([entry("n" * 150, "x" * 700, pax_headers={"SCHILY.xattr.user.a": "b" * 600})])
+    end = len(data.rstrip(b"\0")) // 512 * 512 + 512
+    for size in range(100, end, 97):
+        folder = jail / str(size)
+        folder.mkdir()
+        done = run(folder, data[:size])
+        assert (done.returncode, b"truncated" in done.stderr) == (1, True), size
+
+
+def test_what_follows_the_end_is_read_and_ignored(jail):
+    assert run(jail, make_tar([entry("a", "x")]) + os.urandom(1 << 20)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"junk" * 128, "its checksum is wrong"),
+        (bytes(512) + make_tar([entry("a", "x")]), "a lone zero block"),
+        (b"x" * 100, "truncated"),
+    ],
+)
+def test_what_is_no_tar(jail, data, reason):
+    done = run(jail, data)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"layer: ")
+    assert reason.encode() in done.stderr
+
+
+def test_a_directory_that_is_not_empty_is_left_alone(jail):
+    (jail / "x").write_text("mine")
+    done = run(jail, make_tar([entry("x", "x")]))
+    assert (done.returncode, done.stderr.decode()) == (1, f"{jail}: the directory is not empty\n")
+    assert (jail / "x").read_text() == "mine"
+
+
+def test_wrong_usage_and_a_missing_directory(tmp_path):
+    assert subprocess.run([PODINIT, "unpack"], capture_output=True).returncode == 2
+    done = run(tmp_path / "none", b"")
+    assert done.returncode == 1
+    assert b"cannot open the directory: No such file or directory" in done.stderr
+
+
+def test_it_works_in_a_jail_with_few_capabilities(jail):
+    """Caught while it waits for its input: root is the directory, and only seven capabilities are left."""
+    # CHOWN 0, DAC_OVERRIDE 1, FOWNER 3, FSETID 4, SYS_ADMIN 21, MKNOD 27, SETFCAP 31 (linux/capability.h)
+    wanted = sum(1 << bit for bit in (0, 1, 3, 4, 21, 27, 31))
+    process = subprocess.Popen([PODINIT, "unpack", jail], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    try:
+        process.stdin.write(make_tar([entry("a", "x")])[:512])
+        process.stdin.flush()
+        proc = Path(f"/proc/{process.pid}")
+        eventually(lambda: f"CapPrm:\t{wanted:016x}" in (proc / "status").read_text(), "it to drop its capabilities")
+        status = (proc / "status").read_text()
+        root = os.readlink(proc / "root")
+    finally:
+        process.stdin.close()
+        process.wait()
+    assert f"CapEff:\t{wanted:016x}" in status
+    assert f"CapInh:\t{0:016x}" in status
+    assert "NoNewPrivs:\t1" in status
+    assert root == str(jail)
+
+
+# ---- fuzzing, with the sanitizers ----
+
+
+@pytest.fixture(scope="session")
+def sanitized(tmp_path_factory):
+    """podinit built with AddressSanitizer and UndefinedBehaviorSanitizer."""
+    binary = tmp_path_factory.mktemp("asan") / "podinit"
+    subprocess.run(["make", "-s", "-C", SOURCE, "asan", f"ASAN_OUT={binary}"], check=True)
+    return binary
+
+
+def seed_tar(chance):
+    """A small tar in which most things are right."""
+    names = ["a", "a/b", "c", "/abs", "d//e/", "a/f", "n" * 99, "p/" * 40 + "q", ".wh.a", "a/.wh..wh..opq", "d/.wh.x"]
+    links = ["a", "c", "/abs", "a/f", "../a", "n" * 99]
+    headers = [{}, {}, {"mtime": "1.5"}, {"SCHILY.xattr.trusted.x": "v" * 50}, {"size": "3"}, {"path": "a/b"}]
+    entries = []
+    for _ in range(chance.randint(1, 6)):
+        kind = chance.choice(["file", "file", "file", "dir", "dir", "symlink", "hardlink", "char", "fifo"])
+        link = {kind: chance.choice(links)} if kind in ("symlink", "hardlink") else {}
+        data = chance.randbytes(chance.choice([0, 1, 511, 512, 2000])) if kind == "file" else b""
+        entries.append(entry(chance.choice(names), data, kind=kind, pax_headers=chance.choice(headers), **link))
+    return make_tar(entries, chance.choice([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]))
+
+
+def mutated(tar, chance):
+    """Change some bytes, repair the checksums so that the change is read, and perhaps cut the end off."""
+    data = bytearray(tar)
+    for _ in range(chance.randint(0, 8)):
+        block = chance.randrange(len(data) // 512) * 512
+        offset = block + chance.choice([0, 100, 108, 116, 124, 136, 156, 157, 257, 329, 345, chance.randrange(500)])
+        data[offset] = chance.choice(
+            [0, 0xFF, 0x80, 0x20, 0x2F, 0x2E, 0x30, 0x37, 0x78, 0x4C, 0x53, chance.randrange(256)]
+        )
+    for block in range(0, len(data), 512):
+        if data[block + 257 : block + 262] == b"ustar":
+            data[block + 148 : block + 156] = b" " * 8
+            data[block + 148 : block + 156] = b"%06o\0 " % sum(data[block : block + 512])
+    return bytes(data[: chance.randrange(len(data))] if chance.random() < 0.1 else data)
+
+
+@pytest.mark.slow
+def test_mutated_tars_end_well_or_in_one_line(jail, sanitized):
+    outcomes = {0: 0, 1: 0}
+    for number in range(int(os.environ.get("PODWRIGHT_FUZZ", "300"))):
+        chance = random.Random(number)
+        folder = jail / str(number)
+        folder.mkdir()
+        done = run(folder, mutated(seed_tar(chance), chance), sanitized)
+        assert done.returncode in outcomes, (number, done.stderr.decode(errors="replace"))
+        assert done.stderr.count(b"\n") == done.returncode, (number, done.stderr)
+        outcomes[done.returncode] += 1
+        subprocess.run(["rm", "-rf", folder], check=True)
+    assert all(outcomes.values()), outcomes
