@@ -63,7 +63,7 @@ def run_step(step: Step) -> Outcome:
 
 def _execute(command: list[str], log: Path, step: Step) -> tuple[int, str]:
     """Return the exit code of a command and a remark; what it prints goes to ``log``."""
-    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
     with log.open("wb") as output:
         # a session of its own, so that a step that overstays can be ended with all its children
         child = subprocess.Popen(
