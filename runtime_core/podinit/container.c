@@ -232,14 +232,13 @@ void container_start(struct supervisor *supervisor, struct container *container)
 	container->started_ms = monotonic_ms();
 	supervisor->dirty = true;
 	if (new_id(container->id, &failure) == 0 &&
+	    log_open(&container->log, container->base, container->restart_count, &failure) == 0 &&
 	    container_plan_read(&plan, container->base, container->name, &failure) == 0) {
 		remember_plan(container, &plan);
-		if (log_open(&container->log, container->base, container->restart_count, &failure) == 0 &&
-		    spawn(supervisor, container, &plan, &failure) == 0) {
-			container_plan_free(&plan);
-			return;
-		}
+		int result = spawn(supervisor, container, &plan, &failure);
 		container_plan_free(&plan);
+		if (result == 0)
+			return;
 	}
 	start_failed(supervisor, container, failure.reason);
 }

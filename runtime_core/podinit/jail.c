@@ -21,10 +21,9 @@
 static void reset_signals(void)
 {
 	sigset_t none;
-	struct sigaction standard = { .sa_handler = SIG_DFL };
 	sigemptyset(&none);
 	for (int number = 1; number < NSIG; number++)
-		sigaction(number, &standard, NULL); // KILL and STOP refuse, and are right as they are
+		kernel_reset_signal(number); // KILL and STOP refuse, and are right as they are
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

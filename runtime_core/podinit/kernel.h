@@ -85,6 +85,15 @@ static inline int kernel_close_range(unsigned first)
 	return (int)syscall(SYS_close_range, first, ~0U, 0);
 }
 
+// Back to SIG_DFL. The libraries' own sigaction refuses the signals that they keep for themselves.
+static inline int kernel_reset_signal(int number)
+{
+	struct {
+		unsigned long handler, flags, restorer, mask;
+	} standard = { 0 };
+	return (int)syscall(SYS_rt_sigaction, number, &standard, NULL, sizeof standard.mask);
+}
+
 // Like fork (the child goes on here with a copy of the stack), in new namespaces. pidfd may be NULL.
 static inline pid_t kernel_clone(uint64_t namespaces, int *pidfd)
 {

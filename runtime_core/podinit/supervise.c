@@ -144,7 +144,7 @@ static void act(struct supervisor *supervisor)
 	supervisor->dirty = false;
 	if (state_write(supervisor, &failure) < 0) // tried again at the next change: the pod matters more
 		dprintf(STDERR_FILENO, "%s\n", failure.reason);
-	if (all_settled)
+	if (all_settled && !supervisor->stopping)
 		tell_ready(supervisor, NULL);
 	agent_settle(supervisor);
 }
@@ -287,6 +287,8 @@ int supervise_main(int argc, char **argv)
 		if (!failed)
 			loop(&supervisor);
 		end_pod(&supervisor);
+		if (!failed) // nothing is said twice
+			tell_ready(&supervisor, "the pod was stopped before all its containers had started");
 	}
 	if (failed) {
 		dprintf(STDERR_FILENO, "%s\n", failure.reason);

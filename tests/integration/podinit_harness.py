@@ -16,7 +16,7 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -55,7 +55,7 @@ def until(question: Callable[[], T], what: str) -> T:
         time.sleep(0.01)
 
 
-def default_steps(*, before: list[Any] = (), after: list[Any] = (), user: list[Any] | None = None) -> list[Any]:
+def default_steps(*, before: Sequence[Any] = (), after: Sequence[Any] = (), user: list[Any] | None = None) -> list[Any]:
     """Return a whole plan's steps: `before` go in front of pivot_root, `after` behind it."""
     sets = {**dict.fromkeys(("bounding", "effective", "permitted"), FOURTEEN), "inheritable": "0", "ambient": "0"}
     return [
@@ -79,7 +79,21 @@ def build_image(folder: Path) -> Path:
     """Make an image's only layer from the static busybox."""
     (folder / "bin").mkdir(parents=True)
     shutil.copy(BUSYBOX, folder / "bin/busybox")
-    for applet in ("sh", "cat", "ls", "sleep", "hostname", "id", "readlink", "touch", "grep", "stat", "mount", "pwd"):
+    for applet in (
+        "sh",
+        "cat",
+        "dd",
+        "grep",
+        "hostname",
+        "id",
+        "ls",
+        "mkdir",
+        "readlink",
+        "sleep",
+        "stat",
+        "touch",
+        "yes",
+    ):
         (folder / "bin" / applet).symlink_to("busybox")
     return folder
 
@@ -102,10 +116,20 @@ class Agent:
         self.socket.settimeout(DEADLINE)
         folder = os.open(run_dir, os.O_PATH | os.O_DIRECTORY)
         try:  # by the folder's fd, for a socket's path has room for 107 bytes only
-            self.socket.connect(f"/proc/self/fd/{folder}/agent.sock")
+            until(lambda: self.connected(f"/proc/self/fd/{folder}/agent.sock"), "no room in the queue of connections")
+        except OSError:
+            self.socket.close()
+            raise
         finally:
             os.close(folder)
         self.pending = b""
+
+    def connected(self, path: str) -> bool:
+        try:
+            self.socket.connect(path)
+        except BlockingIOError:
+            return False
+        return True
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +147,8 @@ class Agent:
                 raise EOFError(self.pending)
             self.pending += data
         line, self.pending = self.pending.split(b"\n", 1)
-        return json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def ask(self, action: str, **fields: Any) -> dict[str, Any]:
         self.send(json.dumps({"id": 7, "action": action, **fields}).encode() + b"\n")
@@ -200,7 +225,7 @@ class Pod:
             assert select.select([ready], [], [], DEADLINE)[0], "the supervisor does not get ready"
             line = ready.readline()
         assert line, f"no word from the supervisor: {self.supervisor_log()}"
-        answer = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         if answer["status"] == "ok":
             self.pid = self.state()["supervisorPid"]
         return answer
@@ -213,30 +238,36 @@ class Pod:
             return agent.ask(action, **fields)
 
     def state(self) -> dict[str, Any]:
-        return json.loads((self.run_dir / "state.json").read_text())
+        state: dict[str, Any] = json.loads((self.run_dir / "state.json").read_text())
+        return state
 
     def status(self, name: str) -> dict[str, Any]:
-        return next(entry for entry in self.state()["containers"] if entry["name"] == name)
+        entries: list[dict[str, Any]] = self.state()["containers"]
+        return next(entry for entry in entries if entry["name"] == name)
 
     def terminated(self, name: str) -> dict[str, Any]:
         """Wait until the container ended for good and return how."""
-        return until(lambda: self.status(name)["state"].get("terminated"), f"{name} does not end: {self.state()}")
+        return dict(until(lambda: self.status(name)["state"].get("terminated"), f"{name} does not end: {self.state()}"))
 
     def running(self, name: str) -> int:
         """Wait until the container runs and return its PID."""
         until(lambda: "running" in self.status(name)["state"], f"{name} does not run: {self.state()}")
-        return self.status(name)["pid"]
+        return int(self.status(name)["pid"])
 
     def log_lines(self, name: str, number: int = 0) -> list[tuple[str, str, str]]:
         """Return (stream, tag, text) of each line of a log."""
         path = self.pod_dir / "containers" / name / "logs" / f"{number}.log"
-        return [tuple(line.split(" ", 3)[1:]) for line in path.read_text().splitlines()]
+        parts = (line.split(" ", 3) for line in path.read_text().splitlines())
+        return [(stream, tag, text) for _, stream, tag, text in parts]
 
     def output(self, name: str, number: int = 0) -> str:
         return "\n".join(text for stream, _, text in self.log_lines(name, number) if stream == "stdout")
 
     def supervisor_log(self) -> str:
         return (self.pod_dir / "supervisor.log").read_text()
+
+    def wait_for_output(self, name: str, last: str, number: int = 0) -> None:
+        until(lambda: self.output(name, number).endswith(last), f"{name} does not say {last}")
 
     def run(self, *args: str, **fields: Any) -> tuple[dict[str, Any], str]:
         """Run one container to its end; return how it ended, and its output."""
@@ -290,6 +321,16 @@ def adopting_orphans() -> Iterator[None]:
         yield
     finally:
         assert libc.prctl(36, 0, 0, 0, 0) == 0
+
+
+@contextlib.contextmanager
+def fresh_pod(folder: Path) -> Iterator[Pod]:
+    """Yield a pod without containers; afterwards nothing of it lives."""
+    assert children() == []  # whatever is a child later belongs to the test
+    pod = Pod(folder, build_image(folder / "image"))
+    with adopting_orphans():
+        yield pod
+        pod.clean_up()
 
 
 @contextlib.contextmanager
