@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import yaml
+
+from ansibletools import own, play, task
 
 # Says what it was asked, then answers what stands beside it.
 CORE = """#!{python} -I
@@ -181,43 +182,6 @@ CASES = {
 }
 
 
-def play(folder, tasks, environment=None, **host):
-    """Play tasks on the local machine; return what ansible-playbook printed and the result of each task by its name."""
-    save = {
-        "ansible.builtin.copy": {
-            "content": "{{ {" + ", ".join(f"'{task['name']}': {task['register']}" for task in tasks) + "} | to_json }}",
-            "dest": f"{folder}/results.json",
-            "mode": "0600",
-        },
-        "check_mode": False,
-        "diff": False,
-        "no_log": True,
-        "vars": {"ansible_python_interpreter": sys.executable},
-    }
-    (folder / "play.yml").write_text(
-        yaml.safe_dump([{"hosts": "local", "gather_facts": False, "tasks": [*tasks, save]}])
-    )
-    inventory = {"all": {"hosts": {"local": {"ansible_connection": "local", **host}}}}
-    (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
-    (folder / "ansible.cfg").write_text("[defaults]\nlocalhost_warning = false\nstdout_callback = default\n")
-    run = subprocess.run(
-        [os.path.join(os.path.dirname(sys.executable), "ansible-playbook"), "-i", "hosts.yml", "play.yml"],
-        cwd=folder,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "LANG": "C.UTF-8",
-            "ANSIBLE_LOCAL_TEMP": f"{folder}/local",
-            "ANSIBLE_REMOTE_TEMP": f"{folder}/remote",
-            **(environment or {}),
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout + run.stderr, json.loads((folder / "results.json").read_text())
-
-
 def install_core(folder, answer):
     folder.mkdir(parents=True)
     (folder / "podwright").write_text(CORE.format(python=sys.executable))
@@ -225,25 +189,9 @@ def install_core(folder, answer):
     (folder / "answer.json").write_text(json.dumps(answer))
 
 
-def task(name, options, keywords=None):
-    return {
-        "name": name,
-        "podwright.runtime.pod": options,
-        "register": name.replace("-", "_"),
-        "ignore_errors": True,
-        **(keywords or {}),
-    }
-
-
 def seen(folder):
     path = folder / "seen.json"
     return json.loads(path.read_text()) if path.exists() else None
-
-
-def own(result):
-    """Return a result without what Ansible itself adds to it, and the warnings as text."""
-    added = ("invocation", "stdout_lines", "stderr_lines", "warnings", "ansible_facts", "exception")
-    return {key: value for key, value in result.items() if key not in added} | {"failed": result.get("failed", False)}
 
 
 class Lane(NamedTuple):
@@ -333,7 +281,7 @@ def test_without_a_core_one_sentence_says_what_to_do(tmp_path):
         task("word", {"definition": POD, "executable": "pw"}),
     ]
     (tmp_path / "python").symlink_to(os.path.realpath(sys.executable))
-    _text, results = play(tmp_path, tasks, ansible_python_interpreter=f"{tmp_path}/python")
+    results = play(tmp_path, tasks, ansible_python_interpreter=f"{tmp_path}/python").results
     for result, wanted in ((results["path"], f"{tmp_path}/podwright"), (results["word"], "pw")):
         assert result["failed"]
         assert result["msg"] == (
@@ -346,7 +294,7 @@ def test_a_core_on_the_path(tmp_path):
     install_core(tmp_path / "bin", ok(SAME))
     environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     tasks = [task("here", {"definition": POD, "executable": "podwright"}, {"environment": environment})]
-    _text, results = play(tmp_path, tasks, ansible_python_interpreter="/nonexistent/python")
+    results = play(tmp_path, tasks, ansible_python_interpreter="/nonexistent/python").results
     assert own(results["here"]) == {"failed": False, **success(SAME)}
 
 
@@ -357,7 +305,7 @@ def test_in_the_background(tmp_path):
     options = {"src": "web.yaml", "executable": f"{tmp_path}/core/podwright"}
     tasks = [task("later", options, {"async": 60, "poll": 1})]
     host = {"ansible_python_interpreter": sys.executable, "ansible_async_dir": f"{tmp_path}/jobs"}
-    _text, results = play(tmp_path, tasks, **host)
+    results = play(tmp_path, tasks, **host).results
     assert results["later"]["pod"] == RUNNING
     assert seen(tmp_path / "core")["request"] == {**APPLY, "text": "kind: Pod\n"}
 
@@ -371,7 +319,7 @@ def test_a_file_of_the_managed_host(tmp_path):
         task("missing", {"src": f"{tmp_path}/none.yaml", "remote_src": True, "executable": core}),
         task("nowhere", {"src": "none.yaml", "executable": core}),
     ]
-    _text, results = play(tmp_path, tasks, ansible_python_interpreter=sys.executable)
+    results = play(tmp_path, tasks, ansible_python_interpreter=sys.executable).results
     assert own(results["there"]) == {"failed": False, **success(SAME)}
     assert seen(tmp_path / "core")["request"] == {**APPLY, "text": "kind: Pod  # ö\n"}
     assert results["missing"]["msg"].startswith(f"cannot read the manifest {tmp_path}/none.yaml: ")
@@ -397,7 +345,7 @@ def test_a_vault_is_opened_on_the_control_machine(tmp_path, fast):
     assert (tmp_path / "web.yaml").read_text().startswith("$ANSIBLE_VAULT")
     options = {"src": "web.yaml", "executable": f"{tmp_path}/core/podwright" if fast else "/nonexistent/podwright"}
     environment = {"ANSIBLE_VAULT_PASSWORD_FILE": f"{tmp_path}/password"}
-    _text, results = play(
+    results = play(
         tmp_path, [task("secret", options)], environment, ansible_python_interpreter=f"{tmp_path}/core/python"
     )
     assert own(results["secret"]) == {"failed": False, **success(SAME)}
@@ -429,6 +377,6 @@ def test_a_large_definition(tmp_path, size):
         task("fast", {"definition": large, "executable": f"{tmp_path}/core/podwright"}),
         task("module", {"definition": large, "executable": "/nonexistent/podwright"}),
     ]
-    _text, results = play(tmp_path, tasks, ansible_python_interpreter=f"{tmp_path}/core/python")
+    results = play(tmp_path, tasks, ansible_python_interpreter=f"{tmp_path}/core/python").results
     assert own(results["fast"]) == own(results["module"]) == {"failed": False, **success(SAME)}
     assert seen(tmp_path / "core")["request"] == {**APPLY, "manifest": large}
