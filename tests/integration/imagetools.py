@@ -155,8 +155,23 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
+def make_index(path: Path | str, images: Sequence[tuple[str, str]], *, tag: str = "latest") -> str:
+    """Make an OCI layout of one multi-platform image: for each (architecture, file content) one manifest."""
+    layout = Path(path)
+    manifests = []
+    for architecture, content in images:
+        make_layout(layout, [[entry("platform", content)]], architecture=architecture)
+        top = json.loads((layout / "index.json").read_text())["manifests"][0]
+        del top["annotations"]
+        manifests.append(top | {"platform": {"os": "linux", "architecture": architecture}})
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}
+    top = put_blob(layout, json.dumps(index).encode(), INDEX_TYPE)
+    write_index(layout, [top | {"annotations": {"org.opencontainers.image.ref.name": tag}}])
+    return str(layout)
+
+
 def push(layout: Path | str, reference: str, *, tag: str = "latest", docker_format: bool = False) -> None:
-    """Push a layout's image to a plain-HTTP registry with skopeo; ``docker_format`` makes it schema 2."""
-    command = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false"]
+    """Push a layout's image, all its platforms, to a plain-HTTP registry; ``docker_format`` makes it schema 2."""
+    command = ["skopeo", "copy", "--all", "--quiet", "--dest-tls-verify=false"]
     command += ["--format", "v2s2"] if docker_format else []
     subprocess.run([*command, f"oci:{layout}:{tag}", f"docker://{reference}"], check=True)

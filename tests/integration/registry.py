@@ -8,6 +8,7 @@ with LyingRegistry(layout, lie="wrong-bytes") as registry:
     store.pull(registry.reference)
 """
 
+import contextlib
 import http.server
 import json
 import shutil
@@ -82,14 +83,17 @@ class LyingRegistry:
     middle of a layer), "wrong-size" (the layers have a byte more than promised).
 
     For other lies: ``manifests`` maps "NAME/REFERENCE" (a tag or a digest) to (media type, bytes), ``blobs`` a digest
-    to the bytes that are served for it, ``cut`` holds digests whose body breaks off, ``failures`` counts down requests
-    that get status 503 first. ``requests`` records "METHOD PATH".
+    to the bytes that are served for it, ``cut`` holds digests whose body breaks off, blobs in ``stall`` stop
+    in the middle until they are taken out of it (``stalled`` says when), ``failures`` counts down requests that get
+    status 503 first. ``requests`` records "METHOD PATH".
     """
 
     def __init__(self, layout: Path | str | None = None, lie: str = "") -> None:
         self.manifests: dict[str, tuple[str, bytes]] = {}
         self.blobs: dict[str, bytes] = {}
         self.cut: set[str] = set()
+        self.stall: set[str] = set()
+        self.stalled = threading.Event()
         self.failures = 0
         self.requests: list[str] = []
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -152,18 +156,33 @@ def _handler(registry: LyingRegistry) -> type[http.server.BaseHTTPRequestHandler
             if kind == "manifests" and f"{name}/{last}" in registry.manifests:
                 self._answer(200, *registry.manifests[f"{name}/{last}"])
             elif kind == "blobs" and last in registry.blobs:
-                self._answer(200, "application/octet-stream", registry.blobs[last], cut=last in registry.cut)
+                self._blob(last, registry.blobs[last])
             else:
                 self._answer(404, "application/json", b"{}")
 
-        def _answer(self, status: int, media_type: str, body: bytes, *, cut: bool = False) -> None:
+        def _blob(self, digest: str, body: bytes) -> None:
+            half = len(body) // 2
+            self._head(200, "application/octet-stream", len(body))
+            with contextlib.suppress(ConnectionError):  # whoever asked was killed
+                self.wfile.write(body[:half])
+                if digest in registry.cut:
+                    self.close_connection = True
+                    return
+                while digest in registry.stall:
+                    registry.stalled.set()
+                    time.sleep(0.05)
+                self.wfile.write(body[half:])
+
+        def _answer(self, status: int, media_type: str, body: bytes) -> None:
+            self._head(status, media_type, len(body))
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        def _head(self, status: int, media_type: str, size: int) -> None:
             self.send_response(status)
             self.send_header("Content-Type", media_type)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(size))
             self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body[: len(body) // 2] if cut else body)
-            self.close_connection = self.close_connection or cut
 
         def log_message(self, *_: object) -> None:
             """Requests are recorded, not printed."""
