@@ -27,7 +27,9 @@ def output(host: Host, script: str, **fields) -> list[str]:
 
 
 def test_proc_self_status_shows_the_default_privileges(host):
-    fields = dict(line.split(":\t", 1) for line in output(host, "grep -E '^(Cap|Seccomp:|NoNewPrivs)' /proc/self/status"))
+    fields = dict(
+        line.split(":\t", 1) for line in output(host, "grep -E '^(Cap|Seccomp:|NoNewPrivs)' /proc/self/status")
+    )
     default = f"{mask(DEFAULT):016x}"
     assert len(DEFAULT) == 14
     assert fields == {
@@ -51,7 +53,6 @@ def test_proc_self_status_shows_the_default_privileges(host):
         "insmod /x.ko",
         "swapon /x.ko",
         "hostname other",
-        "date -s 2001-01-01",
         "mknod /x b 8 0 && head -c1 /x",
         "echo 1 > /proc/sys/kernel/panic",
         "echo x > /proc/sysrq-trigger",
@@ -68,10 +69,19 @@ def test_what_a_container_must_not_do_fails(host, command):
 
 
 def test_masked_paths_are_empty_and_readonly_paths_are_readonly(host):
-    lines = output(host, "cat /proc/kcore | wc -c; ls /sys/firmware | wc -l; touch /proc/sys/x 2>&1; true")
-    assert lines[0] == "0"
-    assert lines[1] == "0"
-    assert "Read-only" in lines[2] or "denied" in lines[2] or "nonexistent" in lines[2]
+    lines = output(
+        host, "cat /proc/keys /proc/timer_list | wc -c; ls /sys/firmware | wc -l; echo 1 > /proc/sys/vm/swappiness"
+    )
+    assert lines[:2] == ["0", "0"]
+    assert "Read-only file system" in lines[2]
+
+
+def test_the_clock_is_the_hosts(host):
+    """Busybox' date exits 0 whatever the kernel says, so look at the clock."""
+    import time
+
+    assert any("not permitted" in line for line in output(host, "date -s 2001-01-01 2>&1"))
+    assert time.time() > 1e9 + 7e8
 
 
 def test_a_memory_hog_is_killed_and_told_apart(host):
@@ -96,8 +106,9 @@ def test_a_fork_bomb_stops_at_the_limit(tmp_path):
         uid = host.pod("bomb")["metadata"]["uid"]
         groups = [path for path in host.cgroup_dirs() if path.name == f"pod{uid}" and (path / "pids.max").exists()]
         assert [path.joinpath("pids.max").read_text() for path in groups] == ["40\n"]
-        events = groups[0] / "pids.events"
-        eventually(lambda: int(events.read_text().split()[1]) > 0, "the kernel to refuse a fork")
+        # v1 counts a refusal in the group that forked, v2 in the one that set the limit
+        events = [groups[0] / "pids.events", *groups[0].glob("*/pids.events")]
+        eventually(lambda: any(int(path.read_text().split()[1]) for path in events), "the kernel to refuse a fork")
         assert int((groups[0] / "pids.current").read_text()) <= 40
         host.delete("bomb")
     finally:
@@ -106,7 +117,8 @@ def test_a_fork_bomb_stops_at_the_limit(tmp_path):
 
 def test_no_descriptor_of_the_host_reaches_the_container(host):
     assert output(host, "ls /proc/self/fd | tr '\\n' ' '")[0].split()[:3] == ["0", "1", "2"]
-    assert output(host, "readlink /proc/1/fd/* | grep -vE 'null|pipe|\\.(out|err)$|/proc/1/fd' ; true") == []
+    links = output(host, "for fd in /proc/1/fd/*; do readlink $fd; done")
+    assert [link for link in links if not link.endswith((".out", ".err")) and link != "/dev/null"] == []
 
 
 def test_the_callers_environment_stays_outside(host, monkeypatch):
