@@ -2,8 +2,8 @@
 """Run the command line and die by SIGKILL at its N-th touch of the outside world.
 
 ``python killer.py N podwright-arguments…``. The touches are the interpreter's audit events that change or ask the host:
-files opened for writing, renames, folders, spawned processes, sockets. With N = 0 it runs to its end and prints how many
-there were on the last line of stderr.
+files opened for writing, renames, folders, spawned processes, sockets. With N = 0 it runs to its end and prints how
+many there were on the last line of stderr.
 """
 
 import os

@@ -27,7 +27,7 @@ def refused(host: Host, manifest, *parts: str) -> str:
     return done.stderr
 
 
-IGNORED = ("/lib", "/lib/names", "/lib/layers", "/run")
+IGNORED = ("/lib", "/lib/names", "/lib/layers", "/lib/layers/.lock", "/run")
 """Folders of the installation itself, which its first use makes."""
 
 

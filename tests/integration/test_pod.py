@@ -111,8 +111,9 @@ def test_ipcs_is_shared_inside_the_pod_and_not_with_others(module_host, web, web
     subprocess.run(["ipcmk", "-Q"], check=True, capture_output=True)  # the host's own
     inside = shell(module_host, "alone", "ipcs -q | grep -c '^0x' ; true", web_image)
     assert inside == ["0"], "a new pod sees message queues of somebody else"
-    mine = pod("queue", container("maker", "ipcmk -Q >/dev/null; sleep 100000", image=web_image),
-               container("reader", "while ! ipcs -q | grep '^0x'; do sleep 0.2; done; sleep 100000", image=web_image))  # fmt: skip
+    wait = "while ! ipcs -q | grep '^0x'; do sleep 0.2; done; sleep 100000"
+    maker = container("maker", "ipcmk -Q >/dev/null; sleep 100000", image=web_image)
+    mine = pod("queue", maker, container("reader", wait, image=web_image))
     module_host.apply(mine, "--wait")
     eventually(lambda: logs(module_host, "queue", "reader"), "the other container's message queue")
     module_host.delete("queue")
