@@ -89,7 +89,8 @@ static unsigned next_attempt(int base)
 	return next;
 }
 
-int container_init(struct supervisor *supervisor, struct container *container, const char *name, struct failure *failure)
+int container_init(struct supervisor *supervisor, struct container *container, const char *name,
+		   struct failure *failure)
 {
 	char path[sizeof "containers/" + NAME_SIZE];
 	snprintf(path, sizeof path, "containers/%.63s", name);
@@ -162,7 +163,7 @@ static int enter_cgroups(const struct container_plan *plan, pid_t pid, struct fa
 
 static void on_report(struct supervisor *supervisor, struct source *source, uint32_t events);
 
-// Clones the first process and lets it go once it is in its cgroups. From then on only its end brings news of a failure.
+// Clones the first process and lets it go once it is in its cgroups. From then on its end brings news of a failure.
 static int spawn(struct supervisor *supervisor, struct container *container, const struct container_plan *plan,
 		 struct failure *failure)
 {

@@ -5,7 +5,8 @@
 
 #include "supervisor.h"
 
-int container_init(struct supervisor *supervisor, struct container *container, const char *name, struct failure *failure);
+int container_init(struct supervisor *supervisor, struct container *container, const char *name,
+		   struct failure *failure);
 void container_start(struct supervisor *supervisor, struct container *container); // a failure is a termination
 void container_stop(struct supervisor *supervisor, struct container *container, int64_t grace);
 void container_update(struct supervisor *supervisor, struct container *container, int64_t grace); // stop, start anew

@@ -37,6 +37,8 @@ static int join_pod(const struct jail_start *start, struct failure *failure)
 	// Only now: the new namespace's root is the cgroup that the process is in.
 	if (unshare(CLONE_NEWCGROUP) < 0 && errno != EINVAL && errno != ENOSYS)
 		return fail_at(failure, "unshare", "cgroup namespace");
+	if (kernel_new_session_keyring() < 0 && errno != ENOSYS)
+		return fail_at(failure, "join", "a new session keyring");
 	return 0;
 }
 

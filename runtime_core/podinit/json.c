@@ -44,8 +44,8 @@ static bool accept(struct parser *parser, char expected)
 static size_t utf8_length(const char *text, size_t available)
 {
 	const unsigned char *byte = (const unsigned char *)text;
-	size_t length = byte[0] < 0x80 ? 1 : byte[0] < 0xc2 ? 0 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : byte[0] < 0xf5 ? 4 : 0;
-	if (length == 0 || length > available)
+	size_t length = byte[0] < 0x80 ? 1 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
+	if ((byte[0] >= 0x80 && byte[0] < 0xc2) || byte[0] > 0xf4 || length > available)
 		return 0;
 	for (size_t i = 1; i < length; i++)
 		if ((byte[i] & 0xc0) != 0x80)
@@ -325,7 +325,8 @@ bool json_in_range(const struct json *value, int64_t min, int64_t max, int64_t *
 	return *out >= min && *out <= max;
 }
 
-int json_integer(const struct json *object, const char *key, int64_t min, int64_t max, int64_t *out, struct failure *failure)
+int json_integer(const struct json *object, const char *key, int64_t min, int64_t max, int64_t *out,
+		 struct failure *failure)
 {
 	const struct json *value = json_get(object, key);
 	if (!value || !json_in_range(value, min, max, out))

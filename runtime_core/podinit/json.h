@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A strict JSON reader with bounds (RFC 8259; integers only, no duplicate keys, no NUL, valid UTF-8) and a string writer.
+// A strict JSON reader with bounds (RFC 8259; integers only, no duplicate keys, no NUL, valid UTF-8), a string writer.
 #ifndef PODINIT_JSON_H
 #define PODINIT_JSON_H
 
@@ -23,7 +23,8 @@ struct json_document {
 	struct json *root;
 };
 
-int json_parse(struct json_document *document, char *text, size_t length, struct failure *failure); // owns text from now on
+// Takes the text over, also when it fails.
+int json_parse(struct json_document *document, char *text, size_t length, struct failure *failure);
 int json_read_file(struct json_document *document, int dir, const char *path, struct failure *failure);
 void json_free(struct json_document *document);
 
@@ -32,9 +33,11 @@ const struct json *json_get(const struct json *object, const char *key); // NULL
 // Checks: each returns -1 with a sentence that names the key.
 int json_only(const struct json *object, const char *const keys[], struct failure *failure); // keys end with NULL
 int json_text(const struct json *object, const char *key, const char **out, struct failure *failure); // not empty
-int json_integer(const struct json *object, const char *key, int64_t min, int64_t max, int64_t *out, struct failure *failure);
+int json_integer(const struct json *object, const char *key, int64_t min, int64_t max, int64_t *out,
+		 struct failure *failure);
 int json_list(const struct json *object, const char *key, const struct json **out, struct failure *failure);
-int json_texts(const struct json *object, const char *key, const struct json **out, struct failure *failure); // of strings
+// A list of strings.
+int json_texts(const struct json *object, const char *key, const struct json **out, struct failure *failure);
 bool json_in_range(const struct json *value, int64_t min, int64_t max, int64_t *out);
 
 void json_add_string(struct buffer *buffer, const char *text); // quoted; what is not UTF-8 becomes U+FFFD

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// System calls that the C libraries lack or wrap differently: one function a call, the kernel's arguments, -1 and errno.
+// System calls that the C libraries lack or wrap differently: one function a call, its arguments, -1 and errno.
 // Needs Linux 5.12 (mount_setattr is the youngest of them).
 #ifndef PODINIT_KERNEL_H
 #define PODINIT_KERNEL_H
@@ -58,6 +58,18 @@ static inline int kernel_move_mount(int from, int to)
 static inline int kernel_mount_setattr(int mount, unsigned flags, const struct kernel_mount_attr *attr)
 {
 	return (int)syscall(SYS_mount_setattr, mount, "", KERNEL_AT_EMPTY_PATH | flags, attr, sizeof *attr);
+}
+
+// Executes the file that fd stands for.
+static inline int kernel_fexecve(int fd, char *const args[], char *const env[])
+{
+	return (int)syscall(SYS_execveat, fd, "", args, env, KERNEL_AT_EMPTY_PATH);
+}
+
+// A session keyring of its own: the caller's may hold keys of whoever started the pod.
+static inline int kernel_new_session_keyring(void)
+{
+	return (int)syscall(SYS_keyctl, 1, NULL); // KEYCTL_JOIN_SESSION_KEYRING
 }
 
 static inline int kernel_fsopen(const char *type)

@@ -12,6 +12,8 @@
 #include "paths.h"
 
 #define MAX_ARGUMENTS 5
+#define MAX_MAJOR 0xfff
+#define MAX_MINOR 0xfffff
 
 // A later phase never comes before an earlier one; only the two open phases may hold several steps.
 enum phase { ROOT, TARGETS, PIVOT, INSIDE, CAPABILITIES, USER, NO_NEW_PRIVILEGES, SECCOMP };
@@ -60,6 +62,8 @@ static int run_device(struct jail *jail, const struct arguments *arguments, stru
 	const char *name, *path = text(arguments, 0);
 	dev_t device = makedev((unsigned)number(arguments, 1), (unsigned)number(arguments, 2));
 	mode_t mode = (mode_t)number(arguments, 3) & 0777;
+	if (number(arguments, 1) > MAX_MAJOR || number(arguments, 2) > MAX_MINOR)
+		return fail(failure, "%.300s: no such device number", path);
 	cleanup_fd int parent = open_parent(jail->root, path, &name, failure);
 	if (parent < 0)
 		return -1;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// podinit supervise: one pod, one loop, no threads. Whatever can wait is a source of epoll or a deadline of its timeout.
+// podinit supervise: one pod, one loop, no threads. What can wait is a source of epoll or a deadline of its timeout.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "agent.h"
@@ -173,6 +175,23 @@ static int take_lock(struct supervisor *supervisor, struct failure *failure)
 	return 0;
 }
 
+// A container may execute /proc/self/exe, which is this program, and reach its file by that (CVE-2019-5736). So it runs
+// from a read-only mount of its own file that nobody can reach; a copy in memory would do too, but per pod.
+static int run_from_readonly_mount(char **argv, struct failure *failure)
+{
+	struct statvfs status;
+	struct kernel_mount_attr attr = { .attr_set = KERNEL_ATTR_RDONLY };
+	if (statvfs("/proc/self/exe", &status) < 0)
+		return fail_at(failure, "statvfs", "/proc/self/exe");
+	if (status.f_flag & ST_RDONLY)
+		return 0;
+	cleanup_fd int self = kernel_open_tree(AT_FDCWD, "/proc/self/exe", KERNEL_OPEN_TREE_CLONE);
+	char *args[] = { (char *)"podinit", argv[0], argv[1], argv[2], NULL };
+	if (self >= 0 && kernel_mount_setattr(self, 0, &attr) == 0)
+		kernel_fexecve(self, args, environ);
+	return fail_at(failure, "run from a read-only mount of", "/proc/self/exe");
+}
+
 // The caller may live long and must not have to wait for us: the process that it spawned ends here, well.
 static int go_to_background(struct failure *failure)
 {
@@ -186,17 +205,20 @@ static int go_to_background(struct failure *failure)
 }
 
 // From here on SIGCHLD and SIGTERM come through the loop.
-static int prepare_process(struct supervisor *supervisor, struct failure *failure)
+static int prepare_process(struct supervisor *supervisor, char **argv, struct failure *failure)
 {
 	sigset_t mask;
+	cpu_set_t every;
 	struct stat status;
 	supervisor->ready = fstat(READY_FD, &status) == 0 && S_ISFIFO(status.st_mode) ? READY_FD : -1;
 	kernel_close_range(supervisor->ready < 0 ? READY_FD : READY_FD + 1); // nothing of the caller's comes along
+	if (run_from_readonly_mount(argv, failure) < 0 || go_to_background(failure) < 0)
+		return -1;
 	if (supervisor->ready >= 0)
 		fcntl(supervisor->ready, F_SETFD, FD_CLOEXEC);
-	if (go_to_background(failure) < 0)
-		return -1;
 	umask(022);
+	memset(&every, 0xff, sizeof every);
+	sched_setaffinity(0, sizeof every, &every); // the caller's is no limit of the pod's
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
@@ -279,7 +301,7 @@ int supervise_main(int argc, char **argv)
 		fputs("usage: podinit supervise POD_DIR RUN_DIR\n", stderr);
 		return 2;
 	}
-	bool failed = prepare_process(&supervisor, &failure) < 0 || enter_folders(&supervisor, argv, &failure) < 0 ||
+	bool failed = prepare_process(&supervisor, argv, &failure) < 0 || enter_folders(&supervisor, argv, &failure) < 0 ||
 		take_lock(&supervisor, &failure) < 0 ||
 		sandbox_plan_read(&supervisor.plan, supervisor.pod_dir, &failure) < 0;
 	if (!failed) {

@@ -11,6 +11,11 @@ import pytest
 
 from podinit_harness import UID, Pod, cgroup, children, default_steps, fresh_pod, processes_under, shell, until
 
+not_sanitized = pytest.mark.skipif(
+    "asan" in os.environ.get("PODINIT", ""),
+    reason="the sanitized binary is large, and dynamic: no container can run it",
+)
+
 
 @pytest.fixture
 def pod(tmp_path: Path) -> Iterator[Pod]:
@@ -59,6 +64,26 @@ def test_a_container_starts_with_nothing_but_its_streams(pod: Pod) -> None:
     assert targets["1"].endswith("app.out") and targets["2"].endswith("app.err")
     environment = (fds.parent / "environ").read_bytes()
     assert environment == b"PATH=/usr/bin:/bin\0GREETING=hello\0"
+
+
+@not_sanitized
+def test_a_container_that_runs_podinit_cannot_write_to_it(pod: Pod) -> None:
+    end, _ = pod.run("/proc/self/exe")  # CVE-2019-5736
+    assert end["exitCode"] == 2
+    assert ("stderr", "F", "usage: podinit supervise POD_DIR RUN_DIR | podinit unpack DIR") in pod.log_lines("app")
+    for pid in (pod.pid, pod.state()["pausePid"]):
+        assert os.statvfs(f"/proc/{pid}/exe").f_flag & os.ST_RDONLY
+
+
+def test_supervisor_and_pause_enter_their_cgroup(pod: Pod) -> None:
+    with cgroup("pids", "sandbox") as sandbox, cgroup("pids", "app") as group:
+        pod.sandbox["cgroups"] = [str(sandbox)]
+        pod.container("app", ["sleep", "1000"], cgroups=[str(group)])
+        pod.start()
+        inside = {int(pid) for pid in (sandbox / "cgroup.procs").read_text().split()}
+        assert inside == {pod.pid, pod.state()["pausePid"]}
+        assert (group / "cgroup.procs").read_text().split() == [str(pod.running("app"))]
+        assert pod.stop() == 0
 
 
 def test_exit_code_and_log_in_cri_format(pod: Pod) -> None:
@@ -271,7 +296,7 @@ def test_a_full_disk_drops_lines_and_stops_nobody(pod: Pod, tmp_path: Path) -> N
         assert os.spawnlp(os.P_WAIT, "umount", "umount", str(logs)) == 0
 
 
-@pytest.mark.skipif("asan" in os.environ.get("PODINIT", ""), reason="the sanitizers' shadow memory is not ours")
+@not_sanitized
 def test_an_idle_pod_costs_less_than_2_mb(pod: Pod) -> None:
     for name in ("app", "other"):
         pod.container(name, shell("yes | dd bs=1000 count=500 2>/dev/null; echo; echo end; exec sleep 1000"))
