@@ -101,7 +101,7 @@ class Stack:
         return {_name(item["urn"]): item["outputs"] for item in resources if item["type"].endswith("podwright:Pod")}
 
     def _engine(self, *arguments: str, check: bool = True) -> Outcome:
-        done = self._run(*arguments, "--json", check=check)
+        done = self._run(*arguments, "--json", check=False)
         events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         operations: dict[str, list[str]] = {}
         for event in events:
@@ -110,13 +110,12 @@ class Stack:
                 operations.setdefault(_name(metadata["urn"]), []).append(metadata["op"])
         told = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
         messages = [item["message"].strip() for item in told if item["severity"] != "debug"]
+        assert done.returncode == 0 or not check, f"pulumi {' '.join(arguments)}: {messages} {done.stderr}"
         return Outcome(done.returncode, done.stdout + done.stderr, operations, messages)
 
     def _run(self, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            ["pulumi", *arguments, "--stack=dev", "--non-interactive"]
-            if arguments[0] != "stack"
-            else ["pulumi", *arguments, "--non-interactive"],
+            ["pulumi", *arguments, "--non-interactive"],
             cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,

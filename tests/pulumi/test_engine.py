@@ -77,7 +77,7 @@ def test_the_life_of_a_pod(stack: Stack, host: Host):
 
     assert stack.destroy().web == ["delete"]
     assert host.pods() == []
-    assert host.processes() == {}
+    eventually(lambda: not host.processes(), "the end of the pod's processes")
 
 
 def test_a_killed_pod_is_seen_by_refresh_and_healed_by_up(stack: Stack, host: Host):
