@@ -126,7 +126,7 @@ class Host:
         """Return the processes of this installation: by cgroup, command line, or a mount that is not the host's."""
         public = set(_mounts("self"))
         found = {}
-        for pid in _pids():
+        for pid in filter(_lives, _pids()):
             private = [line for line in _mounts(pid) if line not in public]
             if self._started(pid) or any(map(self._is_ours, private)):
                 found[pid] = _read(f"/proc/{pid}/comm").strip()
@@ -243,6 +243,11 @@ def _read(path: str) -> str:
         return Path(path).read_bytes().decode(errors="replace")
     except OSError:  # the process ended meanwhile
         return ""
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether a process is more than an exit code that waits for its parent, which here is the host's init."""
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] not in ([], ["Z"], ["X"])
 
 
 def _mounts(pid: int | str) -> list[str]:
