@@ -2,6 +2,7 @@
 """A stack with one pod, from the same file that examples/site.yml plays."""
 
 import pulumi
+
 from pulumi_podwright import Pod
 
 hello = Pod("hello", manifest="../pod.yaml")

@@ -5,9 +5,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import pulumi
 from pulumi.dynamic import Resource
 
-import pulumi
 from pulumi_podwright.provider import PodProvider
 
 
