@@ -5,7 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from hosttools import Host
+from hosttools import Host, HostState
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Explain a failed ``snapshot() == before`` by what differs alone."""
+    if op != "==" or not (isinstance(left, HostState) and isinstance(right, HostState)):
+        return None
+    sides = (("only on the left", left.new_since(right)), ("only on the right", right.new_since(left)))
+    return [
+        "the host's state is the same",
+        *(f"{side}: {field}: {line}" for side, found in sides for field, lines in found.items() for line in lines[:50]),
+    ]
 
 
 @pytest.fixture

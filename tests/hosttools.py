@@ -41,6 +41,10 @@ class HostState(NamedTuple):
         pairs = zip(self._fields, before, self, strict=True)
         return {field: sorted(now - then) for field, then, now in pairs if now - then}
 
+    def __repr__(self) -> str:
+        """Return how much there is of each: in full it is thousands of lines."""
+        return f"HostState({', '.join(f'{field}={len(lines)}' for field, lines in self._asdict().items())})"
+
 
 class Host:
     """One installation. ``run`` and ``apply`` use the command line, ``runtime`` is the Python API."""
