@@ -3,8 +3,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +40,20 @@ class Outcome(NamedTuple):
     def web(self) -> list[str]:
         """What was done to the pod that most tests have."""
         return self.operations.get("web", [])
+
+
+class Tree:
+    """A process and all that descends from it: the engine, the language host, the provider, a pod in the making."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def kill(self) -> None:
+        """End them all at once, as a machine that loses power does."""
+        for pid in [self._process.pid, *_descendants(self._process.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
 
 
 class Stack:
@@ -86,6 +103,27 @@ class Stack:
         """Run ``pulumi destroy``."""
         return self._engine("destroy", "--yes", "--skip-preview")
 
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator["Tree"]:
+        """Start the engine, to be killed."""
+        process = subprocess.Popen(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        tree = Tree(process)
+        try:
+            yield tree
+        finally:
+            tree.kill()
+
+    def unlock(self) -> None:
+        """Take away the lock that a killed engine left."""
+        self._run("cancel", "--yes", check=True)
+
     def outputs(self) -> dict[str, Any]:
         """Return what the program exported."""
         exported: dict[str, Any] = json.loads(self._run("stack", "output", "--json", check=True).stdout)
@@ -129,3 +167,12 @@ class Stack:
 
 def _name(urn: str) -> str:
     return urn.rpartition("::")[2]
+
+
+def _descendants(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # ended meanwhile
+            for child in map(int, task.read_text().split()):
+                found += [child, *_descendants(child)]
+    return found

@@ -187,6 +187,23 @@ def test_a_file_that_is_missing_is_one_sentence(stack: Stack):
     assert "Traceback" not in outcome.text
 
 
+@pytest.mark.parametrize("moment", ["names", "pods"])
+def test_killed_at_once_while_it_creates_the_next_up_has_one_pod(stack: Stack, host: Host, moment: str):
+    stack.write_manifest(web())
+    with stack.started("up", "--yes", "--skip-preview") as process:
+        folder = host.root / "lib" / moment
+        eventually(lambda: folder.is_dir() and any(folder.iterdir()), f"something in {moment}")
+        process.kill()
+    stack.unlock()
+
+    assert stack.up().web == ["create"]
+    assert len(host.pods()) == 1
+    assert set(pids(host)) == {"server", "client"}
+    assert stack.up().web == ["same"]
+    stack.destroy()
+    assert host.pods() == []
+
+
 SECRET_PROGRAM = f"""
 import pulumi
 from pulumi_podwright import Pod
@@ -217,6 +234,11 @@ def test_secrets_stay_secret_and_outputs_of_one_pod_reach_another(stack: Stack, 
     assert (again.web, again.operations["second"]) == (["same"], ["same"])
     stack.refresh("--expect-no-changes")
     assert "hunter2" not in stack.state()
+
+    stack.write_program(SECRET_PROGRAM.replace('"command"', '"comand"'))
+    failed = stack.up(check=False)
+    assert "spec.containers[0].comand: unknown field" in failed.text
+    assert "hunter2" not in failed.text
     stack.destroy()
     assert host.pods() == []
 
