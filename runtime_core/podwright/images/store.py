@@ -74,7 +74,7 @@ class ImageStore:
         """Return all images, by name."""
         with _about("store", self._root):
             images = [self._load(entry) for entry in self._layout.entries() if NAME in entry.annotations]
-        return sorted(image for image in images if image)
+        return sorted((image for image in images if image), key=lambda image: image.reference)
 
     def pull(self, reference: str) -> Image:
         """Fetch what is missing of an image, unpack its layers, and record it under its full reference."""
