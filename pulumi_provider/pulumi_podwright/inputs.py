@@ -91,8 +91,8 @@ def _check_manifest(given: Any, checked: Checked) -> Any:
     if "" in unknown:
         return UNKNOWN
     if not isinstance(manifest, dict):
-        what = "but must be a v1.Pod as a dictionary, or the path of a file with one"
-        return checked.refuse(given, f"manifest is {manifest!r}, {what}")
+        what = "missing" if manifest is None else f"of type {type(manifest).__name__}"
+        return checked.refuse(given, f"manifest is {what}: it must be a v1.Pod, as a dictionary or a file's path")
     try:
         text, warnings = normal_text(without_unknowns(manifest))
     except ManifestError as error:

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 TIMEOUT = 240.0
 """Seconds. A command takes four; one that waits for a pod's processes to end would wait for ever."""
 
@@ -45,15 +47,30 @@ class Outcome(NamedTuple):
 class Tree:
     """A process and all that descends from it: the engine, the language host, the provider, a pod in the making."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def kill(self) -> None:
         """End them all at once, as a machine that loses power does."""
+        if self._process.poll() is not None:
+            return  # its number may be another's by now
         for pid in [self._process.pid, *_descendants(self._process.pid)]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
+
+    def end(self) -> str:
+        """End the engine, which hangs, then what it started, and return what it was waiting for."""
+        descendants = _descendants(self._process.pid)
+        self._process.send_signal(signal.SIGQUIT)  # a Go program tells that on stderr, and exits
+        try:
+            return self._process.communicate(timeout=10)[1]
+        except subprocess.TimeoutExpired:
+            return "the engine has ended, but something that it started holds its streams open"
+        finally:
+            for pid in descendants:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 class Stack:
@@ -106,15 +123,7 @@ class Stack:
     @contextmanager
     def started(self, *arguments: str) -> Iterator["Tree"]:
         """Start the engine, to be killed."""
-        process = subprocess.Popen(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=self.folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        tree = Tree(process)
+        tree = Tree(self._start(*arguments, output=subprocess.DEVNULL))
         try:
             yield tree
         finally:
@@ -152,17 +161,25 @@ class Stack:
         return Outcome(done.returncode, done.stdout + done.stderr, operations, messages)
 
     def _run(self, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
+        process = self._start(*arguments, output=subprocess.PIPE)
+        try:
+            stdout, stderr = process.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"pulumi {' '.join(arguments)} took more than {TIMEOUT:g} s: {Tree(process).end()}")
+        done = subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+        assert done.returncode == 0 or not check, f"pulumi {' '.join(arguments)}: {stderr}{stdout}"
+        return done
+
+    def _start(self, *arguments: str, output: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=output,
+            stderr=output,
             text=True,
-            timeout=TIMEOUT,
         )
-        assert done.returncode == 0 or not check, f"pulumi {' '.join(arguments)}: {done.stderr}{done.stdout}"
-        return done
 
 
 def _name(urn: str) -> str:
