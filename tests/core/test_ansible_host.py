@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of the role host that need no privileges: its configuration file."""
+
+import os
+import sys
+import tomllib
+
+import pytest
+
+from ansibletools import play
+from podwright.config import Config, load
+
+
+def write(folder, config):
+    """Let the role write a configuration file, with the core of this checkout to check it."""
+    role = {
+        "ansible.builtin.include_role": {"name": "podwright.runtime.host", "tasks_from": "config"},
+        "vars": {
+            "podwright_host_config": config,
+            "podwright_host_config_path": f"{folder}/etc/podwright.toml",
+            "podwright_host_venv": sys.prefix,
+        },
+        "name": "role",
+        "register": "role",
+    }
+    return play(folder, [role], ansible_python_interpreter=sys.executable)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the file belongs to root")
+
+
+@needs_root
+def test_every_key_there_is(tmp_path):
+    config = Config(
+        root='/a "b" \\ ä', network_subnet="10.1.0.0/24", pods_pids_limit=9, registries_insecure=("a:1", "b")
+    )
+    sections: dict = {}
+    for key, value in config._asdict().items():
+        section, _underscore, name = key.partition("_")
+        if name:
+            sections.setdefault(section, {})[name] = list(value) if isinstance(value, tuple) else value
+        else:
+            sections[key] = value
+    assert write(tmp_path, sections).changed == 2  # the folder and the file
+    path = tmp_path / "etc" / "podwright.toml"
+    assert tomllib.loads(path.read_text()) == sections
+    assert load(str(path)) == config
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert write(tmp_path, sections).changed == 0
+
+
+@needs_root
+def test_no_configuration_leaves_the_file_alone(tmp_path):
+    assert write(tmp_path, {}).changed == 0
+    assert not (tmp_path / "etc").exists()
+
+
+@needs_root
+def test_a_wrong_configuration_is_not_put_in_place(tmp_path):
+    write(tmp_path, {"root": "/a"})
+    with pytest.raises(AssertionError, match=r"unknown key network\.brigde"):
+        write(tmp_path, {"root": "/b", "network": {"brigde": "x"}})
+    assert load(str(tmp_path / "etc" / "podwright.toml")).root == "/a"
