@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from podwright.errors import ImageError
 from podwright.files import locked, sync_directory
 from podwright.images.compression import decompress
-from podwright.images.trees import remove_tree
+from podwright.trees import remove_tree
 
 # A layer may unpack to ALWAYS_ALLOWED bytes, and beyond that to MAX_RATIO times its compressed size: gzip makes at most
 # 1032 bytes of one and zstd any number, but only of content made for it. Real layers stay below 20.

@@ -27,8 +27,8 @@ from podwright.plan.model import Problem
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
-from podwright.pods.tree import remove_tree
 from podwright.security.seccomp_cache import filter_file
+from podwright.trees import remove_tree
 
 SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
 

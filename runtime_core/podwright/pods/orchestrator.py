@@ -13,7 +13,7 @@ from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_PODS
 from podwright.plan.model import Observed, Plan, Problem
 from podwright.pods.store import NameLock, PodStore, Record
-from podwright.pods.tree import remove_tree
+from podwright.trees import remove_tree
 
 
 class PodManager(Protocol):

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from podwright.images.trees import remove_tree
+from podwright.trees import remove_tree
 
 
 def test_a_tree_goes_and_what_its_links_point_at_stays(tmp_path):
