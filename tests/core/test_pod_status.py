@@ -17,7 +17,10 @@ def ended(code: int, reason: str = "Error") -> dict:
 def make(policy: str, *states: dict, state: str = "running", alive: bool = True, resources: dict | None = None) -> dict:
     names = [f"c{index}" for index in range(len(states))]
     containers = [{"name": name, "image": "x:1", "resources": resources or {}} for name in names]
-    pod = {"metadata": {"name": "web", "namespace": "default"}, "spec": {"restartPolicy": policy, "containers": containers}}
+    pod = {
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"restartPolicy": policy, "containers": containers},
+    }
     images = {name: {"reference": "r/x:1", "digest": "sha256:0"} for name in names}
     record = Record("u1", state, pod, 1, images, "2026-01-02T03:04:05Z")
     live = [

@@ -12,7 +12,8 @@ from podwright.pods.store import PodStore, Record
 
 def record(uid: str = "u1", name: str = "web", state: str = "running") -> Record:
     pod = {"metadata": {"name": name, "namespace": "default"}, "spec": {"containers": [{"name": "a"}]}}
-    return Record(uid, state, pod, 1, {"a": {"reference": "x:1", "digest": "sha256:0"}}, "2026-01-02T03:04:05Z", "s", ("w",))
+    images = {"a": {"reference": "x:1", "digest": "sha256:0"}}
+    return Record(uid, state, pod, 1, images, "2026-01-02T03:04:05Z", "s", ("w",))
 
 
 @pytest.fixture

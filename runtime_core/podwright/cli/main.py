@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="podwright", description="Kubernetes pods on this host, with no daemon.")
     parser.add_argument("--version", action="version", version=f"podwright {__version__}")
-    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    # with prog given, argparse formats no usage line (and imports no shutil) just to find it
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND", prog="podwright")
 
     apply = verbs.add_parser("apply", help="bring pods to what a file says")
     apply.add_argument("-f", "--filename", required=True, metavar="FILE", help="YAML or JSON; - is standard input")
