@@ -161,9 +161,20 @@ static int enter_cgroups(const struct container_plan *plan, pid_t pid, struct fa
 	return 0;
 }
 
+// Once it is in its cgroups the first process may go on. A failure is kept for its end, which comes at once.
+static void let_go(struct container *container, const struct container_plan *plan, int go)
+{
+	struct failure failure;
+	if (enter_cgroups(plan, container->pid, &failure) < 0)
+		snprintf(container->start_error, sizeof container->start_error, "%s", failure.reason);
+	else if (write(go, "", 1) == 1)
+		return;
+	kill(container->pid, SIGKILL);
+}
+
 static void on_report(struct supervisor *supervisor, struct source *source, uint32_t events);
 
-// Clones the first process and lets it go once it is in its cgroups. From then on its end brings news of a failure.
+// Clones the first process. From then on its end brings the news of a failure.
 static int spawn(struct supervisor *supervisor, struct container *container, const struct container_plan *plan,
 		 struct failure *failure)
 {
@@ -199,12 +210,7 @@ static int spawn(struct supervisor *supervisor, struct container *container, con
 	}
 	container->pid = pid;
 	container->phase = PHASE_STARTING;
-	struct failure reason;
-	if (enter_cgroups(plan, pid, &reason) < 0)
-		snprintf(container->start_error, sizeof container->start_error, "%s", reason.reason);
-	else if (write(go_write, "", 1) == 1)
-		return 0;
-	kill(pid, SIGKILL);
+	let_go(container, plan, go_write);
 	return 0;
 }
 

@@ -257,7 +257,8 @@ class Pod:
     def log_lines(self, name: str, number: int = 0) -> list[tuple[str, str, str]]:
         """Return (stream, tag, text) of each line of a log."""
         path = self.pod_dir / "containers" / name / "logs" / f"{number}.log"
-        parts = (line.split(" ", 3) for line in path.read_text().splitlines())
+        whole, _, _ = path.read_text().rpartition("\n")  # a reader may see half of what is being written
+        parts = (line.split(" ", 3) for line in whole.splitlines())
         return [(stream, tag, text) for _, stream, tag, text in parts]
 
     def output(self, name: str, number: int = 0) -> str:
