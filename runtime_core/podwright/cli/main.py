@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from podwright import __version__
 from podwright.errors import ManifestError, PodwrightError
-from podwright.limits import MAX_MANIFEST_SIZE
 
 if TYPE_CHECKING:
     from podwright.plan.model import Plan
@@ -137,13 +136,9 @@ _DONE = {
 def _read(path: str) -> str:
     try:
         if path == "-":
-            data = sys.stdin.buffer.read(MAX_MANIFEST_SIZE + 1)
-        else:
-            with open(path, "rb") as file:
-                data = file.read(MAX_MANIFEST_SIZE + 1)
-        if len(data) > MAX_MANIFEST_SIZE:
-            raise ManifestError(f"{path} is larger than {MAX_MANIFEST_SIZE} bytes, the most that a manifest may have")
-        return data.decode()
+            return sys.stdin.buffer.read().decode()
+        with open(path, "rb") as file:
+            return file.read().decode()
     except OSError as error:
         raise ManifestError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
