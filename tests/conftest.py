@@ -4,8 +4,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hosttools import Host, HostState
+
+# a busy machine is slow, which says nothing about the code
+settings.register_profile("podwright", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("podwright")
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
