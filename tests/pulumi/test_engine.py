@@ -39,6 +39,15 @@ def greeting(value: str) -> dict:
     return manifest
 
 
+def broken() -> dict:
+    """Return the pod with a program that no container has, and no second try."""
+    manifest = web()
+    manifest["spec"]["restartPolicy"] = "Never"
+    for container in manifest["spec"]["containers"]:
+        container["command"] = ["/no/such/program"]
+    return manifest
+
+
 def kill_everything(host: Host) -> None:
     """End the pod's supervisor and all that it supervised, as the kernel would when it is out of memory."""
     for pid in host.processes():
@@ -140,10 +149,7 @@ def test_a_pod_that_is_there_already_is_adopted(stack: Stack, host: Host):
 
 
 def test_a_pod_that_does_not_become_ready_fails_the_up_and_the_next_one_goes_on(stack: Stack, host: Host):
-    broken = web()
-    server(broken)["command"] = ["/no/such/program"]
-    broken["spec"]["restartPolicy"] = "Never"
-    stack.write_manifest(broken)
+    stack.write_manifest(broken())
     failed = stack.up(check=False)
     assert failed.code != 0
     assert "container server" in failed.text
@@ -160,10 +166,7 @@ def test_a_pod_that_does_not_become_ready_fails_the_up_and_the_next_one_goes_on(
 
 
 def test_a_pod_that_never_became_ready_is_destroyed_with_the_stack(stack: Stack, host: Host):
-    broken = web()
-    server(broken)["command"] = ["/no/such/program"]
-    broken["spec"]["restartPolicy"] = "Never"
-    stack.write_manifest(broken)
+    stack.write_manifest(broken())
     assert stack.up(check=False).code != 0
     assert len(host.pods()) == 1
     stack.destroy()
