@@ -8,6 +8,7 @@ everything in a folder of their own that is removed at the end. Absolute times b
 """
 
 import argparse
+import compileall
 import os
 import shutil
 import statistics
@@ -98,6 +99,7 @@ def podwright_sides(work: Path, run_dir: Path, layout: Path, manifest: Path) -> 
     )
     environment = os.environ | {"PODWRIGHT_CONFIG": str(config)}
     command = ROOT / ".venv/bin/podwright"
+    compileall.compile_dir(ROOT / "runtime_core/podwright", quiet=1)  # as pip does when it installs a wheel
     run(command, "import", layout, REFERENCE, env=environment)
     runtime = Runtime(load(str(config)))
     return (
