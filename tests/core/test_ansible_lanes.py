@@ -345,9 +345,8 @@ def test_a_vault_is_opened_on_the_control_machine(tmp_path, fast):
     assert (tmp_path / "web.yaml").read_text().startswith("$ANSIBLE_VAULT")
     options = {"src": "web.yaml", "executable": f"{tmp_path}/core/podwright" if fast else "/nonexistent/podwright"}
     environment = {"ANSIBLE_VAULT_PASSWORD_FILE": f"{tmp_path}/password"}
-    results = play(
-        tmp_path, [task("secret", options)], environment, ansible_python_interpreter=f"{tmp_path}/core/python"
-    )
+    interpreter = f"{tmp_path}/core/python"
+    results = play(tmp_path, [task("secret", options)], environment, ansible_python_interpreter=interpreter).results
     assert own(results["secret"]) == {"failed": False, **success(SAME)}
     assert seen(tmp_path / "core")["request"] == {**APPLY, "text": "kind: Pod\n"}
 
