@@ -347,6 +347,16 @@ void container_stop(struct supervisor *supervisor, struct container *container, 
 		container->kill_at = deadline;
 }
 
+void containers_stop(struct supervisor *supervisor, int64_t grace)
+{
+	supervisor->stopping = true;
+	supervisor->dirty = true;
+	for (size_t i = 0; i < supervisor->count; i++) {
+		supervisor->containers[i].want_restart = false;
+		container_stop(supervisor, &supervisor->containers[i], grace);
+	}
+}
+
 void container_update(struct supervisor *supervisor, struct container *container, int64_t grace)
 {
 	container->want_restart = true;

@@ -23,33 +23,6 @@
 #define READY_FD 3
 #define OOM_SCORE_ADJ "-999"
 
-int source_watch(struct supervisor *supervisor, struct source *source, uint32_t events)
-{
-	struct epoll_event event = { .events = events, .data.ptr = source };
-	int result = epoll_ctl(supervisor->epoll, EPOLL_CTL_MOD, source->fd, &event);
-	return result < 0 && errno == ENOENT ? epoll_ctl(supervisor->epoll, EPOLL_CTL_ADD, source->fd, &event) : result;
-}
-
-void source_close(struct supervisor *supervisor, struct source *source)
-{
-	if (source->fd < 0)
-		return;
-	// A child between clone and exec holds a copy of the fd, so closing ours alone would not end the watch.
-	epoll_ctl(supervisor->epoll, EPOLL_CTL_DEL, source->fd, NULL);
-	close(source->fd);
-	source->fd = -1;
-}
-
-void supervisor_stop(struct supervisor *supervisor, int64_t grace)
-{
-	supervisor->stopping = true;
-	supervisor->dirty = true;
-	for (size_t i = 0; i < supervisor->count; i++) {
-		supervisor->containers[i].want_restart = false;
-		container_stop(supervisor, &supervisor->containers[i], grace);
-	}
-}
-
 static void reap(struct supervisor *supervisor)
 {
 	siginfo_t info = { 0 };
@@ -57,7 +30,7 @@ static void reap(struct supervisor *supervisor)
 		if (info.si_pid == supervisor->pause) { // without it the next start would be in other namespaces
 			supervisor->pause = 0;
 			supervisor->lost = !supervisor->stopping;
-			supervisor_stop(supervisor, 0);
+			containers_stop(supervisor, 0);
 		}
 		for (size_t i = 0; i < supervisor->count; i++)
 			if (supervisor->containers[i].pid == info.si_pid)
@@ -75,7 +48,7 @@ static void on_signal(struct supervisor *supervisor, struct source *source, uint
 	if (info.ssi_signo == SIGCHLD)
 		reap(supervisor);
 	else
-		supervisor_stop(supervisor, supervisor->plan.grace);
+		containers_stop(supervisor, supervisor->plan.grace);
 }
 
 static void tell_ready(struct supervisor *supervisor, const char *error)

@@ -85,7 +85,4 @@ struct supervisor {
 int source_watch(struct supervisor *supervisor, struct source *source, uint32_t events);
 void source_close(struct supervisor *supervisor, struct source *source);
 
-// Ends the pod: every container gets its stop signal now and SIGKILL after `grace` seconds.
-void supervisor_stop(struct supervisor *supervisor, int64_t grace);
-
 #endif
