@@ -53,8 +53,9 @@ def run_step(step: Step) -> Outcome:
     code, note = _execute([*step.command, *options], log, step)
     seconds = time.monotonic() - start
     passed, failed, skips = _counts(report) if step.pytest else (int(code == 0), int(code != 0), ())
-    if code != 0:
+    if code != 0 or step.show:
         print(log.read_text(errors="replace"), end="")
+    if code != 0:
         failed = failed or 1  # pytest broke before it had a test
     counted = f", {passed} passed, {failed} failed, {len(skips)} skipped" if step.pytest else ""
     print(f"    {'FAILED' if code else 'ok'}{note}, {seconds:.1f} s{counted}", flush=True)

@@ -15,6 +15,8 @@ class Step(NamedTuple):
     pytest: bool = False
     """Whether its tests are to be counted."""
     folder: str = "."
+    show: bool = False
+    """Whether to show what it printed also when all is well."""
 
 
 def _pytest(name: str, minutes: float) -> Step:
@@ -34,7 +36,7 @@ STEPS = (
     _pytest("parity", 5),
     _pytest("faults", 15),
     Step("molecule", "molecule", ["molecule", "test"], 15, folder="roles/host"),
-    Step("benchmark", "benchmark", ["python", "benchmarks/pod_up.py", "--pairs", "1"], 10),
+    Step("benchmark", "benchmark", ["python", "benchmarks/pod_up.py", "--pairs", "3"], 10, show=True),
     # last: where there is no Pulumi engine yet, it is compiled, which takes five to ten minutes
     Step("pulumi-engine", "pulumi", ["python", "tests/pulumi/engine/build.py"], 30),
     _pytest("pulumi", 10),
