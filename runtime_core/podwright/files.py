@@ -42,6 +42,13 @@ def sync_directory(path: str) -> None:
         os.close(fd)
 
 
+def remove_temporary(folder: str) -> None:
+    """Remove what writers that were killed have left in a folder. Hold the lock under which it is written."""
+    for name in os.listdir(folder):
+        if name.endswith(".tmp"):
+            os.unlink(f"{folder}/{name}")
+
+
 def canonical_json(value: object) -> bytes:
     """Return the one JSON text of a value: sorted keys, no spaces, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from podwright.errors import HostError
-from podwright.files import canonical_json, locked, read_json, write_atomic
+from podwright.files import canonical_json, locked, read_json, remove_temporary, write_atomic
 from podwright.network.subnet import Subnet, to_int, to_text
 
 _VERSION = 1
@@ -50,7 +50,7 @@ class AddressPool:
 
     def release(self, uid: str) -> None:
         """Take a pod's address back; nothing happens when it has none."""
-        if uid not in self._read():  # most deletes of nothing stop here, without a lock
+        if not os.path.isdir(self._folder):
             return
         with self.locked():
             leases = self._read()
@@ -70,6 +70,7 @@ class AddressPool:
         """Hold the pool: nobody leases or releases meanwhile (the holder may not, either: it would wait for itself)."""
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         with locked(f"{self._folder}/lock"):
+            remove_temporary(self._folder)
             yield
 
     def _read(self) -> dict[str, str]:
