@@ -31,23 +31,22 @@ def result(stdout: str, stderr: str, rc: int, *, diff_mode: bool) -> tuple[dict[
             module_stderr=stderr,
             rc=rc,
         )
+    plan = answer.get("result") or {}
+    converted = _converted(plan, diff_mode=diff_mode) if plan else {}
     if answer["status"] != "ok":
-        raise _failure(answer.get("error") or {})
-    plan = answer["result"]
-    converted = {
-        "changed": plan["changed"],
-        "action": plan["action"],
-        "changes": plan["changes"],
-        "pod": plan.get("pod"),
-    }
-    if diff_mode:
-        converted["diff"] = plan["diff"]
+        raise _failure(answer.get("error") or {}, converted)
     return converted, plan["warnings"]
 
 
-def _failure(error: dict[str, Any]) -> AnswerError:
+def _converted(plan: dict[str, Any], *, diff_mode: bool) -> dict[str, Any]:
+    converted = {key: plan.get(key) for key in ("changed", "action", "changes", "pod")}
+    return converted | {"diff": plan["diff"]} if diff_mode else converted
+
+
+def _failure(error: dict[str, Any], done: dict[str, Any]) -> AnswerError:
+    """Return the failure, with what was done all the same: a pod that does not become ready was applied."""
     named = {key: error[key] for key in ("type", "field", "value") if key in error}
-    return AnswerError(error.get("message") or "the Podwright core failed and did not say why", error=named)
+    return AnswerError(error.get("message") or "the Podwright core failed and did not say why", error=named, **done)
 
 
 def _find_answer(stdout: str) -> dict[str, Any] | None:

@@ -16,6 +16,8 @@ A message is one sentence that a person can act on. ``field`` is a path as Kuber
 (``spec.containers[0].image``); ``value`` is what was found there.
 """
 
+from typing import Any
+
 
 class PodwrightError(Exception):
     """The base of all; ``str()`` is the sentence for the user."""
@@ -61,4 +63,6 @@ class AgentError(PodwrightError):
 
 
 class WaitTimeout(PodwrightError):
-    """The pod was applied but did not become ready in time."""
+    """The pod was applied but did not become ready in time. ``result`` is what the apply did all the same."""
+
+    result: Any = None

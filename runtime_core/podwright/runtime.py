@@ -68,7 +68,7 @@ class Runtime:
                 self._carry_out(lock, plan, desired)
         metadata = manifest["metadata"]
         name, namespace = metadata["name"], metadata.get("namespace") or "default"
-        return Result(plan, self._wait(name, namespace, timeout) if wait else self.get(name, namespace))
+        return self._wait(plan, name, namespace, timeout) if wait else Result(plan, self.get(name, namespace))
 
     def get(self, name: str, namespace: str = "default") -> dict[str, Any]:
         """Return the v1.Pod of that name, with its status. Raises NotFound."""
@@ -164,17 +164,19 @@ class Runtime:
                 record._replace(source=desired.source)
             )  # same meaning, other words: the next run is quick
 
-    def _wait(self, name: str, namespace: str, timeout: float) -> dict[str, Any]:
+    def _wait(self, plan: Plan, name: str, namespace: str, timeout: float) -> Result:
         deadline = time.monotonic() + timeout
         pause = 0.005
         while True:
             pod = self.get(name, namespace)
             if is_ready(pod):
-                return pod
+                return Result(plan, pod)
             failed = pod["status"]["phase"] == "Failed"
             if failed or time.monotonic() >= deadline:
                 problem = "failed" if failed else f"is not ready after {timeout:g} s"
-                raise WaitTimeout(f"pod {name} {problem}: {not_ready_reason(pod)}")
+                error = WaitTimeout(f"pod {name} {problem}: {not_ready_reason(pod)}")
+                error.result = Result(plan, pod)
+                raise error
             time.sleep(pause)
             pause = min(pause * 1.5, 0.25)
 

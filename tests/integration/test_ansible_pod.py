@@ -184,6 +184,8 @@ def test_the_wait_ends(machine, playing):
     results = playing(present("waits", broken, wait_timeout=2), present("does-not", broken, wait=False)).results
     assert results["waits"]["failed"]
     assert results["waits"]["error"]["type"] == "WaitTimeout"
+    assert results["waits"]["changed"], "the pod was made, though it is not ready"
+    assert results["waits"]["pod"]["status"]["phase"] == "Running"
     assert "broken" in results["waits"]["msg"]
     assert not results["does-not"]["failed"]
     assert machine.pod("broken")["status"]["phase"] != "Succeeded"

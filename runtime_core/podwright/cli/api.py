@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from podwright.errors import ManifestError, PodwrightError
+from podwright.errors import ManifestError, PodwrightError, WaitTimeout
 from podwright.runtime import Result, Runtime
 
 VERSION = 1
@@ -18,11 +18,14 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     """Answer one request.
 
     ``{"version": 1, "action": A, …}`` with A one of plan, apply, get, list, logs, delete. The answer is
-    ``{"status": "ok", "result": …}`` or ``{"status": "error", "error": {"type", "message", "field"?, "value"?}}``.
+    ``{"status": "ok", "result": …}`` or ``{"status": "error", "error": {"type", "message", "field"?, "value"?}}``,
+    with the ``result`` too when the pod was applied and only the wait for it was in vain.
     Raises nothing that a user could cause.
     """
     try:
         return {"status": "ok", "result": _answer(request)}
+    except WaitTimeout as error:
+        return {"status": "error", "error": error.as_dict(), "result": _result(error.result)}
     except PodwrightError as error:
         return {"status": "error", "error": error.as_dict()}
 
