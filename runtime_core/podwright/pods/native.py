@@ -65,11 +65,10 @@ class NativePods:
         _write_json(f"{folder}/sandbox.json", plan)
         self.supervisor(record.uid).start()
 
-    def update(self, record: Record, images: dict[str, Image], restart: list[str], in_place: list[str]) -> None:
-        """Give the pod the limits of the new record, and restart some of its containers from their new plans."""
+    def update(self, record: Record, images: dict[str, Image], restart: list[str]) -> None:
+        """Give all containers the limits of the new record, and restart some of them from their new plans."""
         groups = self._cgroups()
-        if restart or in_place:
-            groups.update(record.uid, *self._limits(record))
+        groups.update(record.uid, *self._limits(record))
         for container in record.containers:
             name = container["name"]
             if name in restart:
@@ -100,7 +99,8 @@ class NativePods:
         if not veth.attached(interface, self._config.network_bridge):
             message = f"the pod's interface {interface} is not on bridge {self._config.network_bridge}"
             return [Problem("status.podIP", message, "recreate pod")]
-        return []
+        drift = self._cgroups().drift(record.uid, *self._limits(record))
+        return [Problem("status.resources", sentence, "in-place") for sentence in drift]
 
     def pod(self, record: Record) -> dict[str, Any]:
         """Return the v1.Pod as it is now. ``hostIP`` is the bridge's address, by which the pod reaches its host."""

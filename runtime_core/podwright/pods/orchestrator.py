@@ -22,8 +22,8 @@ class PodManager(Protocol):
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers."""
 
-    def update(self, record: Record, images: dict[str, Image], restart: list[str], in_place: list[str]) -> None:
-        """Restart some containers from the new record, and change the limits of others in place."""
+    def update(self, record: Record, images: dict[str, Image], restart: list[str]) -> None:
+        """Give all containers the limits of the new record, and restart some of them from it."""
 
     def destroy(self, uid: str, grace: int) -> None:
         """Stop the pod and leave only its folder and what ``release`` gives back. Any part may be missing."""
@@ -122,7 +122,7 @@ class Orchestrator:
         record = desired._replace(state="running", images={**old.images, **_resolved(desired, images)})
         if plan.restart or plan.in_place:
             self._store.write(old._replace(updating={"restart": plan.restart, "inPlace": plan.in_place}, source=""))
-            self._manager.update(record, images, plan.restart, plan.in_place)
+        self._manager.update(record, images, plan.restart)
         self._store.write(record)
         return record
 
