@@ -31,6 +31,7 @@ def spec() -> dict[str, Any]:
         cgroup=Cgroup(PATH, CGROUPS, LIMITS),
         user=User(101, 102, (102, 4), "/var/www"),
         oom_score_adj=-5,
+        declared={},
         expand=expand,
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from podwright.cgroups.limits import Limits
 from podwright.errors import ImageError, ManifestError
-from podwright.manifest.expand import expand
+from podwright.manifest.expand import expand, expand_env
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.oci.users import User
 from podwright.security import capabilities
@@ -36,6 +36,7 @@ def spec_of(
         cgroup=Cgroup(PATH, cgroups, limits or Limits()),
         user=user,
         oom_score_adj=1000,
+        declared=expand_env((container or {}).get("env", [])),
         expand=expand,
     )
 

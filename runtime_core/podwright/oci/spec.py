@@ -95,16 +95,17 @@ def container_spec(
     cgroup: Cgroup,
     user: User,
     oom_score_adj: int,
+    declared: Mapping[str, str],
     expand: Expand,
 ) -> dict[str, Any]:
     """Return the ``config.json`` of one container.
 
     ``pod`` and ``container`` are normalised, ``image_config`` is the ``config`` object of the image's configuration,
-    ``user`` comes from ``resolve_user``, and ``expand`` is ``podwright.manifest.expand.expand``. Raises ManifestError
-    for a container without a command, and ImageError for an image configuration that is malformed.
+    ``user`` comes from ``resolve_user``, ``declared`` is the container's own environment, expanded, and ``expand`` is
+    ``podwright.manifest.expand.expand``. Raises ManifestError for a container without a command, and ImageError for an
+    image configuration that is malformed.
     """
     _refuse_unknown(container)
-    declared = _declared_env(container, expand)
     path, directories, limits = cgroup
     return {
         "ociVersion": "1.1.0",
@@ -142,13 +143,6 @@ def _refuse_unknown(container: Mapping[str, Any]) -> None:
     for key in sorted(unknown):
         field = f"spec.containers[{container['name']}].{key}"
         raise ManifestError(f"{field} is not supported by the native runtime", field=field, value=container[key])
-
-
-def _declared_env(container: Mapping[str, Any], expand: Expand) -> dict[str, str]:
-    declared: dict[str, str] = {}
-    for variable in container.get("env") or ():
-        declared[variable["name"]] = expand(variable.get("value") or "", declared)
-    return declared
 
 
 def _args(

@@ -13,7 +13,7 @@ from podwright.config import Config
 from podwright.files import canonical_json, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
-from podwright.manifest.expand import expand
+from podwright.manifest.expand import expand, expand_env
 from podwright.manifest.names import hostname_of
 from podwright.manifest.qos import qos_class
 from podwright.network import etc_files, host, veth
@@ -159,6 +159,7 @@ class NativePods:
             cgroup=Cgroup(groups.path(record.uid, name), cgroups, container_limits(_resources(container))),
             user=resolve_user(config.get("User") or "", layers, image.reference),
             oom_score_adj=_oom_score_adj(record, container),
+            declared=expand_env(container.get("env", ())),
             expand=expand,
         )
         plan = compile_plan(
