@@ -36,8 +36,11 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         params = self.validate_argument_spec(**_pod.ARGUMENTS)[1]
         text = self._controller_file(params)
-        if self._fits(params):
+        try:
             request = _pod.request(params, text, check_mode=self._task.check_mode)
+        except _pod.OptionError as error:
+            raise AnsibleActionFail(str(error)) from error
+        if self._fits(params):
             output = self._ask_core(params["executable"], request)
             if output["rc"] not in NOT_EXECUTED:
                 return self._result(output)

@@ -28,11 +28,19 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
+class OptionError(ValueError):
+    """An option whose type is right and whose value is not; the text is for the user."""
+
+
 def request(params: dict[str, Any], text: str | None, *, check_mode: bool) -> dict[str, Any]:
     """Return the request to ``podwright api`` that the validated params ask for.
 
-    text is the content of the file that the option src names, or None.
+    text is the content of the file that the option src names, or None. Raises OptionError.
     """
+    if params["wait_timeout"] <= 0:
+        raise OptionError(f"wait_timeout is {params['wait_timeout']}, but must be a number of seconds above 0")
+    if params["name"] == "":
+        raise OptionError("name is empty, but must be the name of a pod")
     if text is not None:
         subject: dict[str, Any] = {"text": text}
     elif params["definition"] is not None:

@@ -55,7 +55,7 @@ options:
     type: bool
     default: true
   wait_timeout:
-    description: How many seconds to wait before the task fails. The pod stays as it is then.
+    description: How many seconds to wait before the task fails, at least one. The pod stays as it is then.
     type: int
     default: 120
   executable:
@@ -250,7 +250,10 @@ def main() -> None:
     than 64 KiB, and it costs more than the core itself.
     """
     module = AnsibleModule(supports_check_mode=True, **_pod.ARGUMENTS)
-    request = _pod.request(module.params, read_manifest(module), check_mode=module.check_mode)
+    try:
+        request = _pod.request(module.params, read_manifest(module), check_mode=module.check_mode)
+    except _pod.OptionError as error:
+        module.fail_json(msg=str(error))
     rc, stdout, stderr = module.run_command([find_core(module), "api"], data=json.dumps(request), binary_data=True)
     try:
         result, warnings = _answer.result(stdout, stderr, rc, diff_mode=module._diff)

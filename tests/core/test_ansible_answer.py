@@ -64,6 +64,21 @@ def test_request(options, text, check, expected):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"definition": POD, "wait_timeout": 0}, "wait_timeout is 0, but must be a number of seconds above 0"),
+        ({"definition": POD, "wait_timeout": -5}, "wait_timeout is -5, but must be a number of seconds above 0"),
+        ({"name": "", "state": "absent"}, "name is empty, but must be the name of a pod"),
+    ],
+)
+def test_values_that_make_no_sense(options, message):
+    params = ArgumentSpecValidator(**_pod.ARGUMENTS).validate(options).validated_parameters
+    with pytest.raises(_pod.OptionError) as raised:
+        _pod.request(params, None, check_mode=True)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
         ({}, "one of the following is required: definition, src, name"),
         ({"definition": POD, "src": "p.yaml"}, "parameters are mutually exclusive: definition|src|name"),
         ({"definition": POD, "name": "web"}, "parameters are mutually exclusive: definition|src|name"),

@@ -290,6 +290,19 @@ def test_without_a_core_one_sentence_says_what_to_do(tmp_path):
         )
 
 
+def test_an_option_of_no_sense_is_one_sentence(tmp_path):
+    """Also in check mode, where nobody waits: the real run would fail."""
+    install_core(tmp_path / "core", ok(SAME))
+    options = {"definition": POD, "executable": f"{tmp_path}/core/podwright", "wait_timeout": -1}
+    tasks = [task("fast", options, {"check_mode": True}), task("module", options, {"async": 30, "poll": 1})]
+    host = {"ansible_python_interpreter": sys.executable, "ansible_async_dir": f"{tmp_path}/jobs"}
+    results = play(tmp_path, tasks, **host).results
+    for result in results.values():
+        assert result["failed"]
+        assert result["msg"] == "wait_timeout is -1, but must be a number of seconds above 0"
+    assert seen(tmp_path / "core") is None
+
+
 def test_a_core_on_the_path(tmp_path):
     install_core(tmp_path / "bin", ok(SAME))
     environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
