@@ -18,7 +18,6 @@ from typing import Any
 from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.json import Direction, get_module_encoder
-from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 from ansible_collections.podwright.runtime.plugins.module_utils import _answer, _pod
 
@@ -54,9 +53,10 @@ class ActionModule(ActionBase):
         plain = self._loader.get_real_file(path)
         try:
             with open(plain, "rb") as file:
-                return to_text(file.read(), errors="surrogate_or_strict")
+                return file.read().decode()
         except (OSError, UnicodeError) as error:
-            raise AnsibleActionFail(f"cannot read the manifest {path}: {error}") from error
+            # from None: Ansible appends the text of a cause to the sentence
+            raise AnsibleActionFail(_pod.unreadable(path, error)) from None
         finally:
             self._loader.cleanup_tmp_file(plain)
 

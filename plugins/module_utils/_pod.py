@@ -32,6 +32,12 @@ class OptionError(ValueError):
     """An option whose type is right and whose value is not; the text is for the user."""
 
 
+def unreadable(path: str, error: OSError | UnicodeError) -> str:
+    """Return the sentence about a manifest that cannot be read."""
+    reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+    return f"cannot read the manifest {path}: {reason}"
+
+
 def request(params: dict[str, Any], text: str | None, *, check_mode: bool) -> dict[str, Any]:
     """Return the request to ``podwright api`` that the validated params ask for.
 

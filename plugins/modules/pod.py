@@ -239,7 +239,7 @@ def read_manifest(module: AnsibleModule) -> str | None:
         with open(path, encoding="utf-8") as file:
             return file.read()
     except (OSError, UnicodeError) as error:
-        return module.fail_json(msg=f"cannot read the manifest {path}: {error}")
+        return module.fail_json(msg=_pod.unreadable(path, error))
 
 
 def main() -> None:

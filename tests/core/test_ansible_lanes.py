@@ -326,16 +326,21 @@ def test_in_the_background(tmp_path):
 def test_a_file_of_the_managed_host(tmp_path):
     install_core(tmp_path / "core", ok(SAME))
     (tmp_path / "web.yaml").write_text("kind: Pod  # ö\n")
+    (tmp_path / "latin.yaml").write_bytes("kind: Pod  # ö\n".encode("latin-1"))
     core = f"{tmp_path}/core/podwright"
     tasks = [
         task("there", {"src": f"{tmp_path}/web.yaml", "remote_src": True, "executable": core}),
         task("missing", {"src": f"{tmp_path}/none.yaml", "remote_src": True, "executable": core}),
         task("nowhere", {"src": "none.yaml", "executable": core}),
+        task("latin", {"src": "latin.yaml", "executable": core}),
+        task("latin-there", {"src": f"{tmp_path}/latin.yaml", "remote_src": True, "executable": core}),
     ]
     results = play(tmp_path, tasks, ansible_python_interpreter=sys.executable).results
     assert own(results["there"]) == {"failed": False, **success(SAME)}
     assert seen(tmp_path / "core")["request"] == {**APPLY, "text": "kind: Pod  # ö\n"}
-    assert results["missing"]["msg"].startswith(f"cannot read the manifest {tmp_path}/none.yaml: ")
+    assert results["missing"]["msg"] == f"cannot read the manifest {tmp_path}/none.yaml: No such file or directory"
+    for name in ("latin", "latin_there"):
+        assert results[name]["msg"] == f"cannot read the manifest {tmp_path}/latin.yaml: it is not UTF-8"
     assert results["nowhere"]["failed"]
 
 
