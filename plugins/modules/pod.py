@@ -222,7 +222,7 @@ def find_core(module: AnsibleModule) -> str:
     wanted = module.params["executable"]
     asked_for = wanted if os.path.isabs(wanted) else module.get_bin_path(wanted)
     for command in (asked_for, os.path.join(os.path.dirname(sys.executable), "podwright")):
-        if command and os.access(command, os.X_OK):
+        if command and os.path.isfile(command) and os.access(command, os.X_OK):
             return command
     return module.fail_json(
         msg=f"the Podwright core is not on this host (no {wanted}): install it with the role podwright.runtime.host, "

@@ -279,10 +279,12 @@ def test_without_a_core_one_sentence_says_what_to_do(tmp_path):
     tasks = [
         task("path", {"definition": POD, "executable": f"{tmp_path}/podwright"}),
         task("word", {"definition": POD, "executable": "pw"}),
+        task("folder", {"definition": POD, "executable": str(tmp_path)}),
     ]
     (tmp_path / "python").symlink_to(os.path.realpath(sys.executable))
     results = play(tmp_path, tasks, ansible_python_interpreter=f"{tmp_path}/python").results
-    for result, wanted in ((results["path"], f"{tmp_path}/podwright"), (results["word"], "pw")):
+    for name, wanted in (("path", f"{tmp_path}/podwright"), ("word", "pw"), ("folder", tmp_path)):
+        result = results[name]
         assert result["failed"]
         assert result["msg"] == (
             f"the Podwright core is not on this host (no {wanted}): install it with the role podwright.runtime.host, "
