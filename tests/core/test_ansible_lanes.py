@@ -341,7 +341,7 @@ def test_a_file_of_the_managed_host(tmp_path):
     assert own(results["there"]) == {"failed": False, **success(SAME)}
     assert seen(tmp_path / "core")["request"] == {**APPLY, "text": "kind: Pod  # ö\n"}
     assert results["missing"]["msg"] == f"cannot read the manifest {tmp_path}/none.yaml: No such file or directory"
-    for name in ("latin", "latin_there"):
+    for name in ("latin", "latin-there"):
         assert results[name]["msg"] == f"cannot read the manifest {tmp_path}/latin.yaml: it is not UTF-8"
     assert results["nowhere"]["failed"]
 
