@@ -199,10 +199,8 @@ static int spawn(struct supervisor *supervisor, struct container *container, con
 	pid_t pid = source_watch(supervisor, &container->report, EPOLLIN) < 0 ?
 		-1 :
 		kernel_clone(CLONE_NEWPID | CLONE_NEWNS, NULL);
-	if (pid == 0) {
-		close(go_write); // or it would never see the supervisor's death
+	if (pid == 0)
 		jail_main(&start);
-	}
 	if (pid < 0) {
 		fail_at(failure, "clone", container->name);
 		source_close(supervisor, &container->report);

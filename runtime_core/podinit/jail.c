@@ -27,6 +27,23 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// Nothing else of the supervisor's: not its lock and its sockets, which stand for its life, nor the end of `go` that is
+// written to. Standard error still leads to its log.
+static void close_others(const struct jail_start *start)
+{
+	const int kept[] = { start->pause, start->go, start->report, start->out, start->err };
+	unsigned first = STDERR_FILENO + 1, next;
+	do {
+		next = KERNEL_LAST_FD;
+		for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+			if ((unsigned)kept[i] >= first && (unsigned)kept[i] < next)
+				next = (unsigned)kept[i];
+		if (next > first)
+			kernel_close_range(first, next - 1);
+		first = next + 1;
+	} while (next != KERNEL_LAST_FD);
+}
+
 static int join_pod(const struct jail_start *start, struct failure *failure)
 {
 	char byte;
@@ -129,7 +146,7 @@ static int start_program(const struct jail_start *start, struct jail *jail, stru
 	// Before the working directory is entered: no fd of the host may be reachable through it (CVE-2024-21626).
 	if (start->report != REPORT_FD && dup3(start->report, REPORT_FD, O_CLOEXEC) < 0)
 		return fail_at(failure, "dup", "report");
-	if (kernel_close_range(REPORT_FD + 1) < 0)
+	if (kernel_close_range(REPORT_FD + 1, KERNEL_LAST_FD) < 0)
 		return fail_at(failure, "close", "descriptors");
 	if (privileges_apply(&jail->privileges, start->plan->cwd, failure) < 0 ||
 	    find_program(start->plan, program, failure) < 0)
@@ -150,6 +167,7 @@ _Noreturn void jail_main(const struct jail_start *start)
 			     .lower = start->plan->lower,
 			     .cwd = start->plan->cwd };
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	close_others(start);
 	reset_signals();
 	setsid();
 	if (join_pod(start, &failure) == 0 && reset_oom_score(start, &failure) == 0)

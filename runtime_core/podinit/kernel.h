@@ -92,9 +92,12 @@ static inline int kernel_pivot_root(const char *new_root, const char *put_old)
 	return (int)syscall(SYS_pivot_root, new_root, put_old);
 }
 
-static inline int kernel_close_range(unsigned first)
+#define KERNEL_LAST_FD (~0U)
+
+// Both included.
+static inline int kernel_close_range(unsigned first, unsigned last)
 {
-	return (int)syscall(SYS_close_range, first, ~0U, 0);
+	return (int)syscall(SYS_close_range, first, last, 0);
 }
 
 // Back to SIG_DFL. The libraries' own sigaction refuses the signals that they keep for themselves.

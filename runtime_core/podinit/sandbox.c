@@ -77,7 +77,7 @@ static void pause_close_descriptors(int sync)
 		dup2(null, fd);
 	// The lock among them: it is the supervisor's life that it stands for.
 	dup2(sync, SYNC_FD);
-	kernel_close_range(SYNC_FD + 1);
+	kernel_close_range(SYNC_FD + 1, KERNEL_LAST_FD);
 }
 
 _Noreturn static void pause_main(const struct sandbox_plan *plan, int sync)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 
 #define READY_FD 3
 #define OOM_SCORE_ADJ "-999"
+#define LOCK_PATIENCE_MS 1000
+#define LOCK_PAUSE_MS 5
 
 static void reap(struct supervisor *supervisor)
 {
@@ -140,11 +143,19 @@ static void loop(struct supervisor *supervisor)
 	}
 }
 
+// Who only asks whether a supervisor lives holds the lock for a moment, so one refusal says nothing.
 static int take_lock(struct supervisor *supervisor, struct failure *failure)
 {
 	supervisor->lock = openat(supervisor->run_dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (supervisor->lock < 0 || flock(supervisor->lock, LOCK_EX | LOCK_NB) < 0)
-		return fail(failure, "lock: %s", errno == EWOULDBLOCK ? "the pod has a supervisor" : strerror(errno));
+	if (supervisor->lock < 0)
+		return fail_at(failure, "open", "lock");
+	for (int waited = 0; flock(supervisor->lock, LOCK_EX | LOCK_NB) < 0; waited += LOCK_PAUSE_MS) {
+		if (errno != EWOULDBLOCK)
+			return fail_at(failure, "take", "lock");
+		if (waited >= LOCK_PATIENCE_MS)
+			return fail(failure, "lock: the pod has a supervisor");
+		poll(NULL, 0, LOCK_PAUSE_MS);
+	}
 	return 0;
 }
 
@@ -184,7 +195,7 @@ static int prepare_process(struct supervisor *supervisor, char **argv, struct fa
 	cpu_set_t every;
 	struct stat status;
 	supervisor->ready = fstat(READY_FD, &status) == 0 && S_ISFIFO(status.st_mode) ? READY_FD : -1;
-	kernel_close_range(supervisor->ready < 0 ? READY_FD : READY_FD + 1); // nothing of the caller's comes along
+	kernel_close_range(supervisor->ready < 0 ? READY_FD : READY_FD + 1, KERNEL_LAST_FD); // nothing of the caller's comes along
 	if (run_from_readonly_mount(argv, failure) < 0 || go_to_background(failure) < 0)
 		return -1;
 	if (supervisor->ready >= 0)
@@ -193,6 +204,7 @@ static int prepare_process(struct supervisor *supervisor, char **argv, struct fa
 	memset(&every, 0xff, sizeof every);
 	sched_setaffinity(0, sizeof every, &every); // the caller's is no limit of the pod's
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); // ignored, as a caller may have it, the kernel would reap without a word to us
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	sigaddset(&mask, SIGTERM);

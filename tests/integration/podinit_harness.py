@@ -203,8 +203,8 @@ class Pod:
         if name not in self.containers:
             self.containers.append(name)
 
-    def start(self) -> dict[str, Any]:
-        """Start the supervisor and return what it writes into the ready pipe."""
+    def spawn(self) -> int:
+        """Start the supervisor and return the end of the ready pipe to read from."""
         (self.pod_dir / "sandbox.json").write_text(json.dumps(self.sandbox))
         ours, theirs = os.pipe()
         log = str(self.pod_dir / "supervisor.log")
@@ -221,7 +221,11 @@ class Pod:
         )
         os.close(theirs)
         assert os.waitstatus_to_exitcode(os.waitpid(spawned, 0)[1]) == 0  # it goes into the background
-        with open(ours, "rb") as ready:
+        return ours
+
+    def start(self) -> dict[str, Any]:
+        """Start the supervisor and return what it writes into the ready pipe."""
+        with open(self.spawn(), "rb") as ready:
             assert select.select([ready], [], [], DEADLINE)[0], "the supervisor does not get ready"
             line = ready.readline()
         assert line, f"no word from the supervisor: {self.supervisor_log()}"
