@@ -2,11 +2,23 @@
 """The host's configuration: one TOML file, every key with a default."""
 
 import os
+import re
 from typing import Any, NamedTuple
 
 from podwright.errors import ConfigError
 
 DEFAULT_PATH = "/etc/podwright/podwright.toml"
+
+
+_FOLDER = (r"/[^\0]+", "an absolute path")
+_RULES = {
+    "root": _FOLDER,
+    "run": _FOLDER,
+    "cgroups.parent": (r"(/(?!\.\.?(/|$))[^/\s\0]+)+", "a path such as /podwright"),
+    "cgroups.missing": ("error|warn", '"error" or "warn"'),
+    "pods.pids_limit": ("[1-9][0-9]{0,8}", "a number from 1 up"),
+}
+"""Key to what its value must look like, and that in words."""
 
 
 class Config(NamedTuple):
@@ -42,35 +54,30 @@ def load(path: str | None = None) -> Config:
         if explicit:
             raise ConfigError(f"the configuration file {explicit} does not exist") from None
         return Config()
-    return _parse(text.decode(), explicit or DEFAULT_PATH)
+    except OSError as error:
+        raise ConfigError(f"the configuration file {explicit or DEFAULT_PATH}: {error.strerror}") from error
+    return _parse(text, explicit or DEFAULT_PATH)
 
 
-def _parse(text: str, path: str) -> Config:
+def _parse(text: bytes, path: str) -> Config:
     import tomllib  # 14 ms that only a host with a configuration file pays
 
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = tomllib.loads(text.decode())
+    except ValueError as error:  # no TOML, or no UTF-8
         raise ConfigError(f"{path}: {error}") from error
-    values: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for key, value in data.items():
-        if isinstance(value, dict):
-            values |= {f"{key}_{name}": (f"{key}.{name}", item) for name, item in value.items()}
-        else:
-            values[key] = (key, value)
-    defaults = Config()._asdict()
-    for attribute, (key, value) in values.items():
-        if attribute not in defaults:
+        given |= {f"{key}.{name}": item for name, item in value.items()} if isinstance(value, dict) else {key: value}
+    attributes = {attribute.replace("_", ".", 1): attribute for attribute in Config._fields}
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in attributes:
             raise ConfigError(f"{path}: unknown key {key}", field=key, value=value)
-        values[attribute] = _typed(path, key, value, defaults[attribute])
-    config = Config(**values)
-    if config.cgroups_missing not in ("error", "warn"):
-        raise ConfigError(
-            f'{path}: cgroups.missing is {config.cgroups_missing!r}, but must be "error" or "warn"',
-            field="cgroups.missing",
-            value=config.cgroups_missing,
-        )
-    return config
+        values[attributes[key]] = _typed(path, key, value, Config._field_defaults[attributes[key]])
+        if key in _RULES and not re.fullmatch(_RULES[key][0], str(value)):
+            raise ConfigError(f"{path}: {key} is {value!r}, but must be {_RULES[key][1]}", field=key, value=value)
+    return Config(**values)
 
 
 def _typed(path: str, key: str, value: object, default: object) -> object:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration file: every key, and one sentence for whatever is wrong in it."""
+
+import pytest
+
+from podwright.config import Config, load
+from podwright.errors import ConfigError
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text: str | bytes) -> Config:
+        path = tmp_path / "podwright.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return load(str(path))
+
+    return read
+
+
+def test_every_key_can_be_set(read):
+    text = """
+        root = "/srv/pods"
+        run = "/run/pods"
+        network.bridge = "pods0"
+        network.subnet = "10.1.0.0/24"
+        cgroups.parent = "/machine/pods"
+        cgroups.missing = "warn"
+        pods.pids_limit = 10
+        registries.insecure = ["r.example:5000"]
+    """
+    wanted = Config("/srv/pods", "/run/pods", "pods0", "10.1.0.0/24", "/machine/pods", "warn", 10, ("r.example:5000",))
+    assert read(text) == wanted
+
+
+def test_sections_are_the_same_as_dotted_keys(read):
+    assert read('[network]\nbridge = "x0"') == read('network.bridge = "x0"') == Config(network_bridge="x0")
+
+
+def test_an_empty_file_is_the_default(read):
+    assert read("") == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("colour = 1", "colour"),
+        ("network.colour = 1", "network.colour"),
+        ('network_bridge = "x"', "network_bridge"),  # an attribute's name is no key
+        ("network.bridge = 1", "network.bridge"),
+        ("pods.pids_limit = true", "pods.pids_limit"),
+        ("pods.pids_limit = 0", "pods.pids_limit"),
+        ("pods.pids_limit = -4", "pods.pids_limit"),
+        ("pods.pids_limit = 1e3", "pods.pids_limit"),
+        ('cgroups.missing = "ignore"', "cgroups.missing"),
+        ('cgroups.parent = "podwright"', "cgroups.parent"),
+        ('cgroups.parent = "/"', "cgroups.parent"),
+        ('cgroups.parent = "/a/../.."', "cgroups.parent"),
+        ('root = "relative"', "root"),
+        ('root = ""', "root"),
+        ('root = "/"', "root"),
+        ('run = "run"', "run"),
+        ('registries.insecure = "r.example"', "registries.insecure"),
+        ("registries.insecure = [1]", "registries.insecure"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(read, text, key):
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert caught.value.field == key
+    assert key in str(caught.value)
+    assert "podwright.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"root = ", b"root = '/a'\nroot = '/b'"])
+def test_what_is_no_toml_is_one_sentence(read, text):
+    with pytest.raises(ConfigError, match=r"podwright\.toml: "):
+        read(text)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        load(str(tmp_path / "none.toml"))
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load(str(tmp_path))
