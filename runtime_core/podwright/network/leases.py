@@ -76,13 +76,25 @@ class AddressPool:
     def _read(self) -> dict[str, str]:
         try:
             data = read_json(self._path)
-        except ValueError as error:
-            raise HostError(f"{self._path} is damaged: {error}") from error
+        except ValueError:
+            data = "damaged"
         if data is None:
             return {}
-        if not isinstance(data, dict) or data.get("version") != _VERSION or not isinstance(data.get("leases"), dict):
-            raise HostError(f"{self._path} was not written by this release of podwright")
-        return dict(data["leases"])
+        if isinstance(data, dict) and data.get("version") == _VERSION and _are_leases(data.get("leases")):
+            return dict(data["leases"])
+        raise HostError(
+            f"{self._path} is damaged, or of another release of podwright: "
+            "remove it, then delete each pod and apply it again"
+        )
 
     def _write(self, leases: dict[str, str]) -> None:
         write_atomic(self._path, canonical_json({"version": _VERSION, "leases": leases}))
+
+
+def _are_leases(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    try:
+        return all(to_int(address) for address in value.values())
+    except (OSError, TypeError):  # no address, not even a text
+        return False
