@@ -126,13 +126,18 @@ class Layout:
     def entries(self) -> list[Entry]:
         """Return what the index names; an empty list when there is no index."""
         try:
-            document = parse_object(_read(self._index), "file index.json")
+            document = parse_object(_read(self._index), "file")
+            manifests = document.get("manifests")
+            if not isinstance(manifests, list):
+                raise ImageError("it has no list manifests")
+            return [_entry(item) for item in manifests]
         except FileNotFoundError:
             return []
-        manifests = document.get("manifests")
-        if not isinstance(manifests, list):
-            raise ImageError(f"{self._index} has no list manifests")
-        return [_entry(item) for item in manifests]
+        except ImageError as error:
+            raise ImageError(
+                f"{self._index} is damaged ({error.message}): "
+                "restore it, or remove it and pull or import the images again"
+            ) from error
 
     def find(self, name: str) -> Entry | None:
         """Return the image of that name (its ``org.opencontainers.image.ref.name``)."""
