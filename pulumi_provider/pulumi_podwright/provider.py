@@ -22,7 +22,7 @@ from pulumi.dynamic import (
 )
 from pulumi.dynamic.dynamic import PROVIDER_KEY
 
-from pulumi_podwright import inputs, unfinished
+from pulumi_podwright import claims, inputs, unfinished
 
 if TYPE_CHECKING:
     from podwright.plan.model import Change, Plan
@@ -54,12 +54,21 @@ class PodProvider(ResourceProvider):
         return DiffResult(changes=_plan(_olds, _news).changed or bool(_olds.get("drift")), replaces=[])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Bring the pod up; one of that name that is there already, whole or half made, becomes this one."""
+        """Bring the pod up; one of that name that is there already, whole or half made, becomes this one.
+
+        Two resources of a program cannot have the same pod: with either of them it would go.
+        """
+        from podwright.errors import ManifestError
+
+        wanted = _pod_id(json.loads(props["manifest"]))
+        if not claims.claim(wanted):
+            raise ManifestError(f"another resource of this program has the pod {wanted} already: name one differently")
         pod = _apply(props)
         return CreateResult(_pod_id(pod), _outputs(props, pod))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Make the running pod what the new manifest says."""
+        claims.claim(_id)
         return UpdateResult(_outputs(_news, _apply(_news)))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -84,9 +93,14 @@ class PodProvider(ResourceProvider):
         return ReadResult(id_, outputs, {**inputs.settings(props), "manifest": text})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Remove the pod, within its grace period; one that is gone already is fine."""
+        """Remove the pod, within its grace period; one that is gone already is fine.
+
+        One that another resource has by now stays.
+        """
         from podwright.runtime import Runtime
 
+        if claims.is_claimed(_id):
+            return
         namespace, name = _id.split("/", 1)
         Runtime().delete(name, namespace)
 

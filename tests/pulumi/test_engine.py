@@ -11,7 +11,7 @@ import pytest
 from hosttools import Host
 from pods import IMAGE, server, web
 from podtools import eventually
-from stack import Stack
+from stack import PROGRAM, Stack
 
 pytestmark = [
     pytest.mark.slow,
@@ -137,6 +137,31 @@ def test_another_name_replaces_the_pod_and_the_old_one_goes_first(stack: Stack, 
     done = stack.up().web
     assert done.index("delete-replaced") < done.index("create-replacement")
     assert [pod["metadata"]["name"] for pod in host.pods()] == ["other"]
+
+
+def test_a_resource_of_another_name_keeps_its_pod(stack: Stack, host: Host):
+    """The engine creates the new resource, which adopts the pod, and then deletes the old one."""
+    stack.write_manifest(web())
+    stack.up()
+    uid, first = host.pod("web")["metadata"]["uid"], pids(host)
+    stack.write_program(PROGRAM.replace('Pod("web"', 'Pod("site"'))
+    assert stack.up().operations.items() >= {"site": ["create"], "web": ["delete"]}.items()
+    assert pids(host) == first
+    assert "delete-replaced" in stack.up("--replace", "**site").operations["site"]
+    assert pids(host) == first
+    assert stack.outputs()["uid"] == uid
+    stack.destroy()
+    assert host.pods() == []
+
+
+def test_two_resources_cannot_have_the_same_pod(stack: Stack, host: Host):
+    stack.write_manifest(web())
+    stack.write_program(PROGRAM + 'Pod("twin", manifest="pod.yaml")\n')
+    failed = stack.up(check=False)
+    assert failed.code != 0
+    assert any("another resource of this program has the pod default/web already" in text for text in failed.messages)
+    stack.destroy()
+    assert host.pods() == []
 
 
 def test_a_pod_that_is_there_already_is_adopted(stack: Stack, host: Host):
