@@ -76,3 +76,36 @@ def test_a_record_of_another_release_is_refused(store):
         file.write('{"version": 2}')
     with pytest.raises(HostError, match="not written by this release"):
         store.read("u1")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 1}', b"\xff", b'{"version": 1, "colour": "red"}'])
+def test_a_damaged_record_is_named_with_the_way_out(store, content):
+    os.makedirs(store.pod_dir("u1"))
+    with open(store.pod_dir("u1") + "/pod.json", "wb") as file:
+        file.write(content)
+    with pytest.raises(HostError, match=r"u1/pod\.json is damaged: delete the pod"):
+        store.read("u1")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"../../../etc", b"u1\n", b"u" * 65])
+def test_a_damaged_name_leads_nowhere(store, tmp_path, content):
+    os.makedirs(tmp_path / "root" / "names")
+    path = tmp_path / "root" / "names" / "default_web"
+    path.write_bytes(content)
+    with pytest.raises(HostError, match="default_web is damaged"):
+        store.uid_of("default", "web")
+    with pytest.raises(HostError, match="default_web is damaged"), store.locked("default", "web"):
+        pass
+    assert path.read_bytes() == content
+
+
+def test_the_longest_names_have_room(store):
+    namespace, name = "n" * 63, "p" * 253
+    for uid, last in (("u1", "a"), ("u2", "b")):
+        with store.locked(namespace, name[:-1] + last) as lock:
+            os.makedirs(store.pod_dir(uid))
+            lock.set(uid)
+            store.write(record(uid, name=name[:-1] + last))
+    assert store.uid_of(namespace, name[:-1] + "a") == "u1"
+    assert store.uid_of(namespace, name[:-1] + "b") == "u2"
+    assert [found.uid for found in store.all()] == ["u1", "u2"]

@@ -3,11 +3,13 @@
 
 ::
 
-    <root>/names/<namespace>_<name>   holds the uid; whoever changes the pod holds its flock
+    <root>/names/<namespace>_<name>   holds the uid; whoever changes the pod holds its flock (a name that is too long
+                                      for a file stands there as its digest)
     <root>/pods/<uid>/pod.json        the record: what was last applied
     <run>/pods/<uid>/                 the supervisor's socket, lock and live state
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -15,9 +17,10 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from podwright.errors import HostError
-from podwright.files import canonical_json, locked, read_json, write_atomic
+from podwright.files import canonical_json, locked, read_json, sync_directory, write_atomic
 
-_NAME_FILE = re.compile(r"^([a-z0-9-]+)_([a-z0-9.-]+)$")  # a Kubernetes name holds no underscore
+_NAME_MAX = 255  # bytes of a file's name; a namespace and a name may have 63 and 253
+_UID = re.compile(rb"[0-9a-z-]{1,64}")
 
 
 class Record(NamedTuple):
@@ -75,21 +78,25 @@ class PodStore:
 
     def uid_of(self, namespace: str, name: str) -> str | None:
         """Return the uid behind a name, or None. Needs no lock."""
-        try:
-            with open(f"{self._names}/{namespace}_{name}", encoding="ascii") as file:
-                return file.read() or None
-        except FileNotFoundError:
-            return None
+        return _uid_in(self._name_path(namespace, name))
 
     def read(self, uid: str) -> Record | None:
-        """Return the record of a pod, or None when it has none (never written, or already deleted)."""
-        data = read_json(f"{self._pods}/{uid}/pod.json")
-        if data is None:
-            return None
-        if not isinstance(data, dict) or data.pop("version", None) != 1:
-            raise HostError(f"{self._pods}/{uid}/pod.json was not written by this release of podwright")
-        data["warnings"] = tuple(data["warnings"])
-        return Record(**data)
+        """Return the record of a pod, or None when it has none (never written, or already deleted).
+
+        Raises HostError for one that is damaged: such a pod can only be deleted.
+        """
+        path = f"{self._pods}/{uid}/pod.json"
+        way_out = "delete the pod, and apply it again"
+        try:
+            data = read_json(path)
+            if data is None:
+                return None
+            if isinstance(data, dict) and data.pop("version", 1) != 1:
+                raise HostError(f"{path} was not written by this release of podwright: {way_out}")
+            record = Record(**data)  # type: ignore[arg-type]  # a TypeError is caught
+            return record._replace(warnings=tuple(record.warnings))
+        except (ValueError, TypeError) as error:
+            raise HostError(f"{path} is damaged: {way_out}") from error
 
     def find(self, namespace: str, name: str) -> Record | None:
         """Return the record of the pod of that name, or None."""
@@ -98,17 +105,13 @@ class PodStore:
 
     def all(self) -> list[Record]:
         """Return every record, sorted by namespace and name."""
-        records = []
         try:
-            names = sorted(os.listdir(self._names))
+            names = os.listdir(self._names)
         except FileNotFoundError:
             return []
-        for entry in names:
-            match = _NAME_FILE.match(entry)
-            record = self.find(*match.groups()) if match else None
-            if record:
-                records.append(record)
-        return records
+        uids = filter(None, (_uid_in(f"{self._names}/{entry}") for entry in names))
+        records = filter(None, map(self.read, uids))
+        return sorted(records, key=lambda record: (record.namespace, record.name))
 
     def count(self) -> int:
         """Return how many pods there are."""
@@ -125,7 +128,7 @@ class PodStore:
     def locked(self, namespace: str, name: str) -> Iterator["NameLock"]:
         """Hold the lock of a pod's name. A name that has no uid at the end leaves no file."""
         os.makedirs(self._names, mode=0o700, exist_ok=True)
-        path = f"{self._names}/{namespace}_{name}"
+        path = self._name_path(namespace, name)
         with locked(path) as fd:
             lock = NameLock(path, fd)
             try:
@@ -134,6 +137,12 @@ class PodStore:
                 if lock.uid is None:
                     os.unlink(path)
 
+    def _name_path(self, namespace: str, name: str) -> str:
+        file = f"{namespace}_{name}"
+        if len(file) > _NAME_MAX:  # no Kubernetes name holds a tilde
+            file = f"{namespace}_~{hashlib.sha256(name.encode()).hexdigest()}"
+        return f"{self._names}/{file}"
+
 
 class NameLock:
     """A pod's name, held: reads and sets the uid behind it."""
@@ -141,15 +150,33 @@ class NameLock:
     def __init__(self, path: str, fd: int) -> None:
         self._path = path
         self._fd = fd
-        self.uid: str | None = os.pread(fd, 64, 0).decode("ascii") or None
+        self.uid = _uid_of(os.pread(fd, 65, 0), path)
 
     def set(self, uid: str) -> None:
         """Point the name to ``uid``. In place and not by rename, as this very file carries the lock."""
         os.pwrite(self._fd, uid.encode("ascii"), 0)
         os.fsync(self._fd)
+        sync_directory(os.path.dirname(self._path))  # a pod's folder without a name would stay for ever
         self.uid = uid
 
     def clear(self) -> None:
         """Forget the uid: the file goes when the lock is let go."""
         os.ftruncate(self._fd, 0)
         self.uid = None
+
+
+def _uid_in(path: str) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            return _uid_of(file.read(65), path)
+    except FileNotFoundError:
+        return None
+
+
+def _uid_of(text: bytes, path: str) -> str | None:
+    """Return the uid that a name's file holds; it leads to folders that will be removed, so it must be one."""
+    if not text:
+        return None
+    if not _UID.fullmatch(text):
+        raise HostError(f"{path} is damaged: write the pod's uid into it, the name of its folder below ../pods")
+    return text.decode("ascii")
