@@ -5,17 +5,23 @@ Each call is one of: plan, apply, get, list, logs, delete, and what is needed to
 synchronous and may be called from several threads and processes at once; a pod is locked while it is changed.
 """
 
+import errno
 import hashlib
 import os
+import re
 import time
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeGuard
 
 from podwright import __version__
 from podwright.config import Config, load
-from podwright.errors import NotFound, WaitTimeout
+from podwright.errors import HostError, NotFound, PodwrightError, WaitTimeout
 from podwright.files import canonical_json
 from podwright.images.store import Image, ImageStore
-from podwright.plan.model import Plan
+from podwright.limits import MAX_GRACE_PERIOD_SECS
+from podwright.manifest import names
+from podwright.plan.model import Observed, Plan
 from podwright.pods.logs import read_log
 from podwright.pods.native import NativePods
 from podwright.pods.orchestrator import Orchestrator
@@ -36,6 +42,17 @@ class Result(NamedTuple):
     pod: dict[str, Any] | None
 
 
+@contextmanager
+def _host_errors() -> Iterator[None]:
+    """Word what the kernel refuses and nobody below has translated: a full disk, missing rights, no descriptors."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "; are you root?" if error.errno in (errno.EACCES, errno.EPERM) else ""
+        raise HostError(f"the host refused a step: {where}{error.strerror or error}{hint}") from error
+
+
 class Runtime:
     """Pods on this host.
 
@@ -50,16 +67,24 @@ class Runtime:
         self._native = NativePods(self.config, self._store, PODINIT, self._images)
         self._orchestrator = Orchestrator(self._store, self._native, self._images)
 
+    @_host_errors()
     def plan(self, manifest: dict[str, Any]) -> Plan:
         """Say what ``apply`` would do with a Pod manifest, field by field. Changes nothing."""
         return self._unchanged(manifest) or self._plan(_desired(manifest))
 
+    @_host_errors()
     def apply(self, manifest: dict[str, Any], *, wait: bool = False, timeout: float = 120.0) -> Result:
         """Bring the pod to what the manifest says, doing only what ``plan`` names.
 
         With ``wait`` it returns once the pod is ready (or has succeeded), and raises WaitTimeout after ``timeout``
         seconds; the pod then stays as it is.
         """
+        if not 0 <= timeout < float("inf"):
+            raise PodwrightError(
+                f"timeout is {timeout!r}, but must be a number of seconds, 0 or more",
+                field="timeout",
+                value=str(timeout),
+            )
         plan = self._unchanged(manifest)
         if plan is None:
             desired = _desired(manifest)
@@ -70,17 +95,17 @@ class Runtime:
         name, namespace = metadata["name"], metadata.get("namespace") or "default"
         return self._wait(plan, name, namespace, timeout) if wait else Result(plan, self.get(name, namespace))
 
+    @_host_errors()
     def get(self, name: str, namespace: str = "default") -> dict[str, Any]:
         """Return the v1.Pod of that name, with its status. Raises NotFound."""
-        record = self._store.find(namespace, name)
-        if record is None:
-            raise NotFound(f"there is no pod {name} in namespace {namespace}", field="metadata.name", value=name)
-        return self._native.pod(record)
+        return self._native.pod(self._found(name, namespace))
 
+    @_host_errors()
     def list(self, namespace: str | None = None) -> list[dict[str, Any]]:
         """Return the pods of one namespace, or of all, sorted by namespace and name."""
         return [self._native.pod(record) for record in self._store.all() if namespace in (None, record.namespace)]
 
+    @_host_errors()
     def logs(
         self, name: str, namespace: str = "default", *, container: str | None = None, tail: int | None = None
     ) -> Lines:
@@ -88,58 +113,81 @@ class Runtime:
 
         Raises NotFound for a pod or container that does not exist.
         """
-        record = self._store.find(namespace, name)
-        if record is None:
-            raise NotFound(f"there is no pod {name} in namespace {namespace}", field="metadata.name", value=name)
-        names = [item["name"] for item in record.containers]
-        if container is None and len(names) == 1:
-            container = names[0]
-        if container not in names:
+        _check_whole("tail", tail)
+        record = self._found(name, namespace)
+        known = [item["name"] for item in record.containers]
+        if container is None and len(known) == 1:
+            container = known[0]
+        if container not in known:
             asked = f"no container {container}" if container else "more than one container"
             raise NotFound(
-                f"pod {name} has {asked}; choose one of: {', '.join(names)}", field="container", value=container
+                f"pod {name} has {asked}; choose one of: {', '.join(known)}", field="container", value=container
             )
         return read_log(f"{self._store.pod_dir(record.uid)}/containers/{container}/logs", tail=tail)
 
+    @_host_errors()
     def plan_delete(self, name: str, namespace: str = "default") -> Plan:
         """Say what ``delete`` would do. Changes nothing."""
         from podwright.plan.planner import plan
 
-        record = self._store.find(namespace, name)
+        _check_name(name, namespace)
+        uid = self._store.uid_of(namespace, name)
+        try:
+            record = self._store.read(uid) if uid else None
+        except HostError:
+            record = None
+        if uid and record is None:  # damaged, or what an interrupted delete has left
+            return plan(None, None, Observed(state="deleting", problems=[], digests={}))
         return plan(None, _recorded(record), self._orchestrator.observe(record, None))
 
+    @_host_errors()
     def delete(self, name: str, namespace: str = "default", *, grace: int | None = None) -> Result:
         """Stop and remove a pod. ``grace`` is in seconds, by default the pod's own. No such pod is no error."""
+        _check_name(name, namespace)
+        _check_whole("grace", grace, MAX_GRACE_PERIOD_SECS)
         with self._store.locked(namespace, name) as lock:
             plan = self.plan_delete(name, namespace)
             self._orchestrator.delete(lock, grace)
         return Result(plan, None)
 
+    @_host_errors()
     def pull(self, reference: str) -> Image:
         """Fetch an image from its registry and unpack it."""
         return self._images.pull(reference)
 
+    @_host_errors()
     def import_layout(self, path: str, reference: str) -> Image:
         """Take an image from an OCI image layout on disk (``path`` or ``path:tag``) and call it ``reference``."""
         return self._images.import_layout(path, reference)
 
+    @_host_errors()
     def images(self) -> Images:
         """Return the images on this host."""
         return self._images.list()
 
-    def _unchanged(self, manifest: dict[str, Any]) -> Plan | None:
+    def _found(self, name: str, namespace: str) -> Record:
+        _check_name(name, namespace)
+        record = self._store.find(namespace, name)
+        if record is None:
+            raise NotFound(f"there is no pod {name} in namespace {namespace}", field="metadata.name", value=name)
+        return record
+
+    def _unchanged(self, manifest: Any) -> Plan | None:
         """Return the empty plan when this very manifest was applied last and the pod is well, else None.
 
         The quick way for the usual case: it reads a few files and normalises nothing.
         """
-        metadata = manifest.get("metadata")
-        if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        metadata = manifest.get("metadata") if isinstance(manifest, dict) else None
+        if not isinstance(metadata, dict):
             return None
-        namespace = metadata.get("namespace") or "default"
-        if not isinstance(namespace, str) or "/" in namespace + metadata["name"]:
+        name, namespace = metadata.get("name"), metadata.get("namespace") or "default"
+        if not (_is_name(name) and _is_namespace(namespace)):
             return None
-        record = self._store.find(namespace, metadata["name"])
-        if record is None or record.state != "running" or record.source != _source(manifest):
+        record = self._store.find(namespace, name)
+        try:
+            if record is None or record.state != "running" or record.source != _source(manifest):
+                return None
+        except (TypeError, ValueError, RecursionError):  # no JSON: what is wrong with it is said later
             return None
         if any(item["imagePullPolicy"] == "Always" for item in record.containers):
             return None  # a tag may have moved
@@ -195,6 +243,37 @@ def _desired(manifest: dict[str, Any]) -> Record:
         source=_source(manifest),
         warnings=tuple(normal.warnings),
     )
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and _matches(value, names.DNS_SUBDOMAIN, names.SUBDOMAIN_LENGTH)
+
+
+def _is_namespace(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and _matches(value, names.DNS_LABEL, names.LABEL_LENGTH)
+
+
+def _matches(value: str, pattern: str, longest: int) -> bool:
+    return len(value) <= longest and re.fullmatch(pattern, value) is not None
+
+
+def _check_name(name: object, namespace: object) -> None:
+    """Refuse what can be no pod's name: it would become part of a path."""
+    from podwright.manifest.faults import Fault, error
+
+    if not _is_name(name):
+        meaning = f"{names.MEANING[names.DNS_SUBDOMAIN]}, at most {names.SUBDOMAIN_LENGTH} characters"
+        raise error([Fault("metadata.name", meaning, name)])
+    if not _is_namespace(namespace):
+        meaning = f"{names.MEANING[names.DNS_LABEL]}, at most {names.LABEL_LENGTH} characters"
+        raise error([Fault("metadata.namespace", meaning, namespace)])
+
+
+def _check_whole(field: str, value: object, most: int | None = None) -> None:
+    if value is None or (type(value) is int and 0 <= value <= (value if most is None else most)):
+        return
+    bounds = "0 or more" if most is None else f"from 0 to {most}"
+    raise PodwrightError(f"{field} is {value!r}, but must be a whole number, {bounds}", field=field, value=value)
 
 
 def _recorded(record: Record | None) -> dict[str, Any] | None:

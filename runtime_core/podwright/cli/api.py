@@ -30,13 +30,13 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
         return {"status": "error", "error": error.as_dict()}
 
 
-def respond(text: str) -> str:
+def respond(text: str | bytes) -> str:
     """Answer the request in ``text`` (JSON) as JSON text."""
     try:
         request = json.loads(text)
         if not isinstance(request, dict):
             raise TypeError("it must be an object")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         return json.dumps({"status": "error", "error": {"type": "ApiError", "message": f"not a request: {error}"}})
     return json.dumps(handle(request))
 
@@ -49,7 +49,11 @@ def _answer(request: dict[str, Any]) -> Any:
             field="version",
             value=version,
         )
-    action = _ACTIONS.get(request.get("action", ""))
+    for field, kind in _FIELDS.items():
+        value = request.get(field)
+        if value is not None and not (isinstance(value, kind) and (kind is bool or not isinstance(value, bool))):
+            raise PodwrightError(f"{field} is {value!r}, but must be {_KINDS[kind]}", field=field, value=value)
+    action = _ACTIONS.get(request.get("action") or "")
     if action is None:
         raise PodwrightError(
             f"unknown action {request.get('action')!r}; choose one of: {', '.join(_ACTIONS)}",
@@ -64,8 +68,12 @@ def _plan(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _apply(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
-    wait, timeout = bool(request.get("wait", False)), float(request.get("timeout", 120.0))
-    return _result(runtime.apply(_manifest(request), wait=wait, timeout=timeout))
+    timeout = request.get("timeout")
+    return _result(
+        runtime.apply(
+            _manifest(request), wait=bool(request.get("wait")), timeout=120.0 if timeout is None else float(timeout)
+        )
+    )
 
 
 def _delete(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +95,28 @@ def _logs(runtime: Runtime, request: dict[str, Any]) -> list[str]:
     name, namespace = _target(request)
     return runtime.logs(name, namespace, container=request.get("container"), tail=request.get("tail"))
 
+
+_NUMBER = int | float
+_FIELDS: dict[str, Any] = {
+    "action": str,
+    "manifest": dict,
+    "text": str,
+    "name": str,
+    "namespace": str,
+    "wait": bool,
+    "timeout": _NUMBER,
+    "dry_run": bool,
+    "grace": int,
+    "container": str,
+    "tail": int,
+}
+_KINDS: dict[Any, str] = {
+    str: "a string",
+    dict: "an object",
+    bool: "true or false",
+    int: "a whole number",
+    _NUMBER: "a number",
+}
 
 _ACTIONS: dict[str, Callable[[Runtime, dict[str, Any]], Any]] = {
     "plan": _plan,

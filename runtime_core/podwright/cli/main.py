@@ -7,6 +7,7 @@ argparse and not typer: it costs 7 ms of the 150 ms that a whole ``podwright app
 import argparse
 import gc
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,11 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
     except PodwrightError as error:
         print(f"podwright: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away (podwright logs … | head)
+    except OSError as error:  # standard output's: the core words all others
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter tries again at its end, and complains
+        if not isinstance(error, BrokenPipeError):  # that is a reader who has seen enough (podwright logs … | head)
+            print(f"podwright: cannot write the answer: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -92,10 +96,9 @@ def _namespace(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
+    return int(text)
 
 
 def _apply(arguments: argparse.Namespace) -> int:
@@ -167,7 +170,7 @@ def _logs(arguments: argparse.Namespace) -> int:
 
     lines = Runtime().logs(arguments.pod, arguments.namespace, container=arguments.container, tail=arguments.tail)
     for line in lines:
-        print(line)
+        sys.stdout.buffer.write(line.encode() + b"\n")  # as it was written, whatever the locale
     return 0
 
 
@@ -211,7 +214,7 @@ def _images(arguments: argparse.Namespace) -> int:
 def _api(_arguments: argparse.Namespace) -> int:
     from podwright.cli.api import respond
 
-    print(respond(sys.stdin.read()))
+    print(respond(sys.stdin.buffer.read()))
     return 0
 
 
