@@ -26,7 +26,9 @@ def write_atomic(path: str, data: bytes, *, mode: int = 0o600, sync: bool = True
         finally:
             os.close(fd)
         os.rename(temporary, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path  # write(2) and fsync(2) do not tell
         os.unlink(temporary)
         raise
     if sync:

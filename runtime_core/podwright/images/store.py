@@ -121,8 +121,12 @@ class ImageStore:
         config = self._layout.read(manifest.config.digest) if manifest else None
         if not manifest or not config:
             return None
+        document = parse_config(config, len(manifest.layers))
+        for layer, diff_id in zip(manifest.layers, document["rootfs"]["diff_ids"], strict=True):
+            if not self._layers.has(diff_id) and not self._layout.has(layer):
+                return None
         digest = entry.annotations.get(SOURCE, entry.descriptor.digest)
-        return _image(entry.annotations[NAME], digest, manifest, parse_config(config, len(manifest.layers)))
+        return _image(entry.annotations[NAME], digest, manifest, document)
 
     def _unpack_again(self, image: Image, missing: Paths) -> None:
         entry = self._layout.find(image.reference)

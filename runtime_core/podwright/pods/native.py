@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods as native containers: plans and cgroups made here, carried out by ``podinit supervise``."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from podwright.cgroups.hierarchy import detect
 from podwright.cgroups.limits import Limits, Resources, container_limits, pod_limits
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
+from podwright.errors import AgentError
 from podwright.files import canonical_json, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
@@ -80,9 +82,10 @@ class NativePods:
 
     def destroy(self, uid: str, grace: int) -> None:
         """Stop the pod and leave nothing of it but its folder, whatever of it is there."""
-        self.supervisor(uid).stop(grace)
+        with contextlib.suppress(AgentError):  # it hangs, has lost its socket, or died just now
+            self.supervisor(uid).stop(grace)
         groups = self._cgroups()
-        groups.kill(uid)  # what a dead supervisor has left behind
+        groups.kill(uid)  # what a dead supervisor has left behind, or a supervisor that hangs
         groups.remove(uid)
         veth.delete(veth.host_ifname(uid))  # the supervisor did, if it lived
         remove_tree(self._store.run_dir(uid))
@@ -95,6 +98,8 @@ class NativePods:
         """Name what of a running pod is broken, from a few reads of the kernel."""
         if not self.supervisor(record.uid).alive():
             return [Problem("status.supervisor", "the pod's supervisor does not run", "recreate pod")]
+        if not self.supervisor(record.uid).reachable():
+            return [Problem("status.supervisor", "the pod's supervisor has lost its socket", "recreate pod")]
         interface = veth.host_ifname(record.uid)
         if not veth.attached(interface, self._config.network_bridge):
             message = f"the pod's interface {interface} is not on bridge {self._config.network_bridge}"

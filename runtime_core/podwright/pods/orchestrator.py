@@ -5,10 +5,13 @@ A pod's record is written before the first side effect (``creating``) and after 
 unfinished is taken down and made anew; an interrupted update of one container is found in ``Record.updating``.
 """
 
+import errno
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
-from podwright.errors import HostError, ImageError
+from podwright.errors import HostError, ImageError, PodwrightError
 from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_PODS
 from podwright.plan.model import Observed, Plan, Problem
@@ -68,16 +71,18 @@ class Orchestrator:
         """Remove the pod whose name is locked, whatever state it is in."""
         if lock.uid is None:
             return
-        record = self._store.read(lock.uid)
-        seconds = grace
-        if record:
-            if seconds is None:
-                seconds = int(record.pod["spec"]["terminationGracePeriodSeconds"])
-            if record.state != "deleting":
+        try:
+            record = self._store.read(lock.uid)
+        except HostError:
+            record = None  # damaged, which is a reason to delete the pod
+        if record and grace is None:
+            grace = int(record.pod["spec"]["terminationGracePeriodSeconds"])
+        if record and record.state != "deleting":
+            with _despite_a_full_disk():
                 self._store.write(record._replace(state="deleting"))
-        self._manager.destroy(lock.uid, seconds or 0)
+        self._manager.destroy(lock.uid, grace or 0)
+        remove_tree(self._store.pod_dir(lock.uid))  # before the rest: it makes room
         self._manager.release(lock.uid)
-        remove_tree(self._store.pod_dir(lock.uid))
         lock.clear()
 
     def _make(self, lock: NameLock, desired: Record) -> Record:
@@ -87,44 +92,43 @@ class Orchestrator:
                 raise HostError(f"this host has {MAX_PODS} pods already, which is the most that podwright runs")
         else:
             self.delete(lock, None)
-        os.makedirs(self._store.pod_dir(desired.uid), mode=0o700)
-        lock.set(desired.uid)
+        lock.set(desired.uid)  # first: by its name, whatever follows can be found and removed
         record = desired._replace(state="creating", images=_resolved(desired, images))
-        self._store.write(record)
-        try:
+        with _undone_by(lambda: self.delete(lock, 0)):
+            os.makedirs(self._store.pod_dir(desired.uid), mode=0o700)
+            self._store.write(record)
             self._manager.create(record, images)
-        except BaseException:
-            self.delete(lock, 0)
-            raise
-        record = record._replace(state="running")
-        self._store.write(record)
+            record = record._replace(state="running")
+            self._store.write(record)
         return record
 
     def _repair(self, desired: Record) -> Record:
         """Bring a pod whose processes are gone or astray up again: the same uid, address, logs and restart counts."""
         images = self._pull(desired.containers)
+        self._begin(desired, [item["name"] for item in desired.containers], [])
         self._manager.destroy(desired.uid, 0)
         record = desired._replace(state="running", images=_resolved(desired, images))
-        try:
+        with _undone_by(lambda: self._manager.destroy(desired.uid, 0)):
             self._manager.create(record, images)
-        except BaseException:
-            self._manager.destroy(desired.uid, 0)
-            raise
         self._store.write(record)
         return record
 
     def _update(self, plan: Plan, desired: Record) -> Record:
         touched = set(plan.restart)
         images = self._pull([item for item in desired.containers if item["name"] in touched])
-        old = self._store.read(desired.uid)
-        if old is None:
-            raise HostError(f"the record of pod {desired.name} vanished during its update")
-        record = desired._replace(state="running", images={**old.images, **_resolved(desired, images)})
+        record = desired._replace(state="running", images={**desired.images, **_resolved(desired, images)})
         if plan.restart or plan.in_place:
-            self._store.write(old._replace(updating={"restart": plan.restart, "inPlace": plan.in_place}, source=""))
+            self._begin(desired, plan.restart, plan.in_place)
         self._manager.update(record, images, plan.restart)
         self._store.write(record)
         return record
+
+    def _begin(self, desired: Record, restart: list[str], in_place: list[str]) -> None:
+        """Note which containers are about to become other than their record says, for whoever finds them half done."""
+        old = self._store.read(desired.uid)
+        if old is None:
+            raise HostError(f"the record of pod {desired.name} vanished during its update")
+        self._store.write(old._replace(updating={"restart": restart, "inPlace": in_place}, source=""))
 
     def _pull(self, containers: list[dict[str, Any]]) -> dict[str, Image]:
         """Return the image of each container by its name, pulled as its policy says and unpacked."""
@@ -140,6 +144,7 @@ class Orchestrator:
     def _image(self, reference: str, container: dict[str, Any]) -> Image:
         local = None if _pulls_always(container) else self._images.get(reference)
         if local is not None:
+            self._images.layer_dirs(local)  # unpacks what is missing, now that a failure does no harm
             return local
         if container["imagePullPolicy"] == "Never":
             raise ImageError(
@@ -148,6 +153,31 @@ class Orchestrator:
                 value=reference,
             )
         return self._images.pull(reference)
+
+
+@contextmanager
+def _undone_by(undo: Callable[[], None]) -> Iterator[None]:
+    """Undo what was begun when it fails, and tell of both failures when the undoing fails too."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            undo()
+        except (PodwrightError, OSError) as second:
+            if not isinstance(error, (PodwrightError, OSError)) or str(second) == str(error):
+                raise error from second
+            raise HostError(f"{error}; what was made so far could not be removed: {second}") from error
+        raise
+
+
+@contextmanager
+def _despite_a_full_disk() -> Iterator[None]:
+    """Go on without what was to be written: whoever deletes a pod may do it to make room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def _pulls_always(container: dict[str, Any]) -> bool:

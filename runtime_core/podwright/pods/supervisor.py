@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting and reaching a pod's supervisor, ``podinit supervise``."""
 
+import contextlib
 import json
 import os
 import select
@@ -8,10 +9,11 @@ import time
 from typing import Any
 
 from podwright.agent.client import request
-from podwright.errors import HostError
+from podwright.errors import AgentError, HostError
 from podwright.files import is_locked, read_json
 
 START_TIMEOUT = 60.0  # seconds until a supervisor that says nothing is given up
+STATUS_TIMEOUT = 5.0  # seconds until a supervisor that is asked how it is has answered
 EXIT_TIMEOUT = 10.0  # seconds between the answer to "stop" and the end of the process
 
 
@@ -28,11 +30,23 @@ class Supervisor:
         return is_locked(f"{self._run_dir}/lock")
 
     def state(self) -> dict[str, Any] | None:
-        """Return the supervisor's state.json, or None when no supervisor lives."""
+        """Return the supervisor's state.json, or what it answers when that file is lost; None when none lives."""
         if not self.alive():
             return None
-        state = read_json(f"{self._run_dir}/state.json")
+        try:
+            state = read_json(f"{self._run_dir}/state.json")
+        except ValueError:
+            state = None  # damaged
+        if not isinstance(state, dict) or "containers" not in state:
+            try:
+                state = request(self._run_dir, "status", timeout=STATUS_TIMEOUT)["pod"]
+            except AgentError:  # it is only starting, or ending
+                return None
         return state if isinstance(state, dict) else None
+
+    def reachable(self) -> bool:
+        """Tell whether a supervisor that lives can be spoken to, which it cannot without its socket."""
+        return os.path.exists(f"{self._run_dir}/agent.sock")
 
     def start(self) -> None:
         """Start it and wait until the sandbox stands and every container was started, or raise HostError.
@@ -59,7 +73,8 @@ class Supervisor:
             os.close(theirs)
             theirs = -1
             answer = _read_all(ready, START_TIMEOUT)
-            os.waitpid(pid, 0)  # podinit goes into the background: this is its first process, which ends at once
+            with contextlib.suppress(ChildProcessError):  # the caller may ignore SIGCHLD, or reap all by himself
+                os.waitpid(pid, 0)  # podinit goes into the background: this is its first process, which ends at once
         finally:
             os.close(ready)
             if theirs >= 0:
@@ -90,17 +105,19 @@ class Supervisor:
         deadline = time.monotonic() + EXIT_TIMEOUT
         while self.alive():
             if time.monotonic() > deadline:
-                raise HostError(f"the pod's supervisor has stopped its containers but does not end ({self._run_dir})")
+                raise AgentError(f"the pod's supervisor has stopped its containers but does not end ({self._run_dir})")
             time.sleep(0.001)
 
 
 def _read_all(fd: int, timeout: float) -> bytes:
     """Read until the other side closes."""
     received = b""
+    poll = select.poll()  # not select(), which takes no descriptor above 1023
+    poll.register(fd, select.POLLIN)
     deadline = time.monotonic() + timeout
     while True:
         remaining = deadline - time.monotonic()
-        if remaining <= 0 or not select.select([fd], [], [], remaining)[0]:
+        if remaining <= 0 or not poll.poll(remaining * 1000):
             raise HostError(f"the pod's supervisor did not come up in {timeout:.0f} s")
         chunk = os.read(fd, 65536)
         if not chunk:
