@@ -203,7 +203,7 @@ def test_no_descriptor_left_is_one_sentence_and_leaves_nothing(host):
         try:
             runtime.apply(WEB)
         except (HostError, ImageError) as error:
-            assert "open files" in str(error)  # noqa: PT017 -- some of the limits are large enough
+            assert "open files" in str(error)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         host.run("delete", "pod", "web", "--grace-period", "0", check=False)
