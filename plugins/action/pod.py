@@ -113,7 +113,11 @@ class ActionModule(ActionBase):
     def _result(self, output: dict[str, Any]) -> dict[str, Any]:
         try:
             result, warnings = _answer.result(
-                output["stdout"], output["stderr"], output["rc"], diff_mode=self._task.diff
+                output["stdout"],
+                output["stderr"],
+                output["rc"],
+                diff_mode=self._task.diff,
+                no_log=self._task.no_log,
             )
         except _answer.AnswerError as error:
             return dict(error.result, failed=True, msg=error.msg)

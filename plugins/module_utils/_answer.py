@@ -21,8 +21,13 @@ class AnswerError(Exception):
         self.result = result
 
 
-def result(stdout: str, stderr: str, rc: int, *, diff_mode: bool) -> tuple[dict[str, Any], list[str]]:
-    """Return the task's result and its warnings, or raise AnswerError."""
+def result(
+    stdout: str, stderr: str, rc: int, *, diff_mode: bool, no_log: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the task's result and its warnings, or raise AnswerError.
+
+    With no_log the message of a failure quotes nothing of the manifest, since Ansible prints it all the same.
+    """
     answer = _find_answer(stdout)
     if answer is None:
         raise AnswerError(
@@ -34,7 +39,7 @@ def result(stdout: str, stderr: str, rc: int, *, diff_mode: bool) -> tuple[dict[
     plan = answer.get("result") or {}
     converted = _converted(plan, diff_mode=diff_mode) if plan else {}
     if answer["status"] != "ok":
-        raise _failure(answer.get("error") or {}, converted)
+        raise _failure(answer.get("error") or {}, converted, no_log=no_log)
     return converted, plan["warnings"]
 
 
@@ -43,10 +48,13 @@ def _converted(plan: dict[str, Any], *, diff_mode: bool) -> dict[str, Any]:
     return converted | {"diff": plan["diff"]} if diff_mode else converted
 
 
-def _failure(error: dict[str, Any], done: dict[str, Any]) -> AnswerError:
+def _failure(error: dict[str, Any], done: dict[str, Any], *, no_log: bool) -> AnswerError:
     """Return the failure, with what was done all the same: a pod that does not become ready was applied."""
     named = {key: error[key] for key in ("type", "field", "value") if key in error}
-    return AnswerError(error.get("message") or "the Podwright core failed and did not say why", error=named, **done)
+    message = error.get("message") or "the Podwright core failed and did not say why"
+    if no_log and error.get("type") == "ManifestError":
+        message = f"{error.get('field', 'the manifest')} is wrong; how is hidden, as the task has no_log"
+    return AnswerError(message, error=named, **done)
 
 
 def _find_answer(stdout: str) -> dict[str, Any] | None:

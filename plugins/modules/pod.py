@@ -256,7 +256,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     rc, stdout, stderr = module.run_command([find_core(module), "api"], data=json.dumps(request), binary_data=True)
     try:
-        result, warnings = _answer.result(stdout, stderr, rc, diff_mode=module._diff)
+        result, warnings = _answer.result(stdout, stderr, rc, diff_mode=module._diff, no_log=module.no_log)
     except _answer.AnswerError as error:
         module.fail_json(msg=error.msg, **error.result)
     for warning in warnings:

@@ -386,6 +386,21 @@ def test_no_log_hides_the_result(tmp_path):
     assert "hunter2" not in text
 
 
+def test_no_log_hides_what_an_error_quotes(tmp_path):
+    """Ansible prints the message of a task that failed also when the task has no_log."""
+    answer = error(type="ManifestError", message="env.value: got 'hunter2'", field="env.value", value="hunter2")
+    install_core(tmp_path / "core", answer)
+    (tmp_path / "core" / "python").symlink_to(os.path.realpath(sys.executable))
+    tasks = [
+        task("fast", {"definition": POD, "executable": f"{tmp_path}/core/podwright"}, {"no_log": True}),
+        task("module", {"definition": POD, "executable": "/nonexistent/podwright"}, {"no_log": True}),
+    ]
+    text, results = play(tmp_path, tasks, ansible_python_interpreter=f"{tmp_path}/core/python")
+    assert own(results["fast"]) == own(results["module"])
+    assert results["fast"]["msg"] == "env.value is wrong; how is hidden, as the task has no_log"
+    assert "hunter2" not in text
+
+
 @pytest.mark.parametrize("size", [100_000, 1_000_000])
 def test_a_large_definition(tmp_path, size):
     """Ansible's own way to start a module under another interpreter hangs on arguments that do not fit into a pipe."""
