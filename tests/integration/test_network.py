@@ -211,6 +211,7 @@ def test_the_bridge_is_made_once_and_then_only_looked_at(namespace, tmp_path):
         "ip addr add 10.88.8.1/24 dev pwtest0",
         "ip link del pwtest0",
         "sysctl -qw net.ipv4.ip_forward=0",
+        "sysctl -qw net.ipv6.conf.pwtest0.disable_ipv6=0",
     ],
 )
 def test_what_is_damaged_is_put_right(bridged, tmp_path, damage):

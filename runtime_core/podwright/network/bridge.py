@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 # pyroute2 has no types: its objects are Any here, and nowhere else.
 
 _SIOCGIFADDR, _SIOCGIFNETMASK = 0x8915, 0x891B
+_DISABLE_IPV6 = "/proc/sys/net/ipv6/conf/{}/disable_ipv6"
 _IFF_UP = 1
 _DEFAULT_MTU = 1500
 _UNICAST_ROUTES = (1, 2)  # RTN_UNICAST, RTN_LOCAL: the others (broadcast, multicast) overlap nobody
 
 
 def is_ready(name: str, subnet: Subnet) -> bool:
-    """Tell whether the bridge is there, up, and has its address."""
-    if not os.path.isdir(f"/sys/class/net/{name}/bridge"):
+    """Tell whether the bridge is there, up, without IPv6, and has its address."""
+    if not os.path.isdir(f"/sys/class/net/{name}/bridge") or _speaks_ipv6(name):
         return False
     if not int(_sysfs(name, "flags"), 16) & _IFF_UP:
         return False
@@ -69,6 +70,7 @@ def make(name: str, subnet: Subnet) -> None:
         if index is None:
             route.link("add", ifname=name, kind="bridge", address=_mac(subnet), mtu=_uplink_mtu(route, links))
             index = route.link_lookup(ifname=name)[0]
+        _silence_ipv6(name)
         _set_address(route, name, index, subnet)
         route.link("set", index=index, state="up")
 
@@ -112,6 +114,22 @@ def _set_address(route: Any, name: str, index: int, subnet: Subnet) -> None:
         route.addr("del", index=index, address=address, prefixlen=prefix)
     if wanted not in held:
         route.addr("add", index=index, address=subnet.gateway, prefixlen=subnet.prefix, broadcast=subnet.broadcast)
+
+
+def _silence_ipv6(name: str) -> None:
+    """Turn IPv6, which no pod has an address of, off: with it, one router advertisement that a pod makes up would give
+    the host an address and a default route through that pod (CVE-2020-13401)."""
+    if _speaks_ipv6(name):
+        with open(_DISABLE_IPV6.format(name), "w") as file:
+            file.write("1")
+
+
+def _speaks_ipv6(name: str) -> bool:
+    try:
+        with open(_DISABLE_IPV6.format(name)) as file:
+            return file.read().strip() == "0"
+    except FileNotFoundError:  # the kernel has no IPv6
+        return False
 
 
 def _uplink_mtu(route: Any, links: dict[int, Any]) -> int:
