@@ -65,7 +65,7 @@ def test_a_caller_that_ignores_the_end_of_children_does_not_pass_that_on(pod: Po
     """SIG_IGN is inherited, and with it the kernel would reap the containers without a word to the supervisor."""
     pod.container("app", shell("exit 3"))
     caller = tmp_path / "caller"
-    caller.write_text(f"#!/bin/sh\nexec env --ignore-signal=CHLD {pod.binary} \"$@\"\n")
+    caller.write_text(f'#!/bin/sh\nexec env --ignore-signal=CHLD {pod.binary} "$@"\n')
     caller.chmod(0o700)
     pod.binary = str(caller)
     assert pod.start() == {"status": "ok"}
