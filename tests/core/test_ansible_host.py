@@ -26,6 +26,21 @@ def write(folder, config):
     return play(folder, [role], ansible_python_interpreter=sys.executable)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"podwright_host_venv": ""}, {"podwright_host_venv": "podwright"}, {"podwright_host_source": ""}]
+)
+def test_variables_of_no_sense_are_refused(tmp_path, wrong):
+    """An empty virtual environment would be the system's Python, into which pip would install by force."""
+    role = {
+        "ansible.builtin.include_role": {"name": "podwright.runtime.host", "tasks_from": "core"},
+        "vars": {"podwright_host_source": "podwright==0", "podwright_host_venv": f"{tmp_path}/venv", **wrong},
+        "name": "role",
+        "register": "role",
+    }
+    with pytest.raises(AssertionError, match="the first must not be empty, and the second must be an absolute path"):
+        play(tmp_path, [role], options=("--check",), ansible_python_interpreter=sys.executable)
+
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the file belongs to root")
 
 
