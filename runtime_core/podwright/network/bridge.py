@@ -117,8 +117,11 @@ def _set_address(route: Any, name: str, index: int, subnet: Subnet) -> None:
 
 
 def _silence_ipv6(name: str) -> None:
-    """Turn IPv6, which no pod has an address of, off: with it, one router advertisement that a pod makes up would give
-    the host an address and a default route through that pod (CVE-2020-13401)."""
+    """Turn IPv6 off, of which no pod has an address.
+
+    With it, one router advertisement that a pod makes up would give the host a default route through that pod
+    (CVE-2020-13401).
+    """
     if _speaks_ipv6(name):
         with open(_DISABLE_IPV6.format(name), "w") as file:
             file.write("1")
