@@ -29,7 +29,9 @@
 static void reap(struct supervisor *supervisor)
 {
 	siginfo_t info = { 0 };
-	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid > 0) {
+	for (; waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid > 0; info.si_pid = 0) {
+		if (info.si_code == CLD_TRAPPED) // a container may ask its parent to trace it; then its stops come unasked
+			continue;
 		if (info.si_pid == supervisor->pause) { // without it the next start would be in other namespaces
 			supervisor->pause = 0;
 			supervisor->lost = !supervisor->stopping;
@@ -38,7 +40,6 @@ static void reap(struct supervisor *supervisor)
 		for (size_t i = 0; i < supervisor->count; i++)
 			if (supervisor->containers[i].pid == info.si_pid)
 				container_reaped(supervisor, &supervisor->containers[i], info.si_code, info.si_status);
-		info.si_pid = 0;
 	}
 }
 

@@ -4,6 +4,7 @@
 import fcntl
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,3 +71,34 @@ def test_a_caller_that_ignores_the_end_of_children_does_not_pass_that_on(pod: Po
     pod.binary = str(caller)
     assert pod.start() == {"status": "ok"}
     assert pod.terminated("app")["exitCode"] == 3
+
+
+TRACED = r"""
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+int main(void)
+{
+	if (fork() == 0)
+		for (;;)
+			pause();
+	ptrace(PTRACE_TRACEME, 0, 0, 0);
+	raise(SIGUSR1);
+	for (;;)
+		pause();
+}
+"""
+
+
+def test_a_container_that_makes_the_supervisor_its_tracer_is_not_taken_for_dead(pod: Pod, tmp_path: Path) -> None:
+    """wait(2) reports the stops of a tracee unasked; taken for its end, the container would live on unseen."""
+    source = tmp_path / "traced.c"
+    source.write_text(TRACED)
+    subprocess.run(["gcc", "-static", "-o", pod.image / "bin/traced", source], check=True)
+    pod.container("app", ["traced"])
+    assert pod.start() == {"status": "ok"}
+    pid = pod.running("app")
+    until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "t", "it is not stopped")
+    assert pod.ask("status")["pod"]["containers"][0]["pid"] == pid
+    assert pod.stop(grace=0) == 0
+    assert not Path(f"/proc/{pid}").exists()
