@@ -98,12 +98,12 @@ class Runtime:
     @_host_errors()
     def get(self, name: str, namespace: str = "default") -> dict[str, Any]:
         """Return the v1.Pod of that name, with its status. Raises NotFound."""
-        return self._native.pod(self._found(name, namespace))
+        return self._native.pods([self._found(name, namespace)])[0]
 
     @_host_errors()
     def list(self, namespace: str | None = None) -> list[dict[str, Any]]:
         """Return the pods of one namespace, or of all, sorted by namespace and name."""
-        return [self._native.pod(record) for record in self._store.all() if namespace in (None, record.namespace)]
+        return self._native.pods([one for one in self._store.all() if namespace in (None, one.namespace)])
 
     @_host_errors()
     def logs(

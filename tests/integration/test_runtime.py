@@ -266,3 +266,13 @@ def test_a_damaged_index_is_one_sentence(host):
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "index.json is damaged" in done.stderr
     assert Runtime(host.config).list() == []
+
+
+def test_a_list_reads_the_addresses_once(host, monkeypatch):
+    for number in range(3):
+        host.runtime.apply(pod(f"p{number}", container("a", "sleep 100000")))
+    runtime, reads = host.runtime, []
+    read = runtime._native._addresses._read
+    monkeypatch.setattr(runtime._native._addresses, "_read", lambda: reads.append(1) or read())
+    assert len({found["status"]["podIP"] for found in runtime.list()}) == 3
+    assert reads == [1]

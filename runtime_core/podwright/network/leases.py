@@ -57,10 +57,6 @@ class AddressPool:
             if leases.pop(uid, None) is not None:
                 self._write(leases)
 
-    def of(self, uid: str) -> str | None:
-        """Return a pod's address, or None."""
-        return self._read().get(uid)
-
     def all(self) -> dict[str, str]:
         """Return every lease: uid to address."""
         return self._read()

@@ -4,7 +4,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from podwright.cgroups.hierarchy import detect
@@ -107,11 +107,18 @@ class NativePods:
         drift = self._cgroups().drift(record.uid, *self._limits(record))
         return [Problem("status.resources", sentence, "in-place") for sentence in drift]
 
-    def pod(self, record: Record) -> dict[str, Any]:
-        """Return the v1.Pod as it is now. ``hostIP`` is the bridge's address, by which the pod reaches its host."""
-        state = self.supervisor(record.uid).state()
-        address = self._addresses.of(record.uid)
-        return pod_object(record, state, address=address, host_address=self._gateway)
+    def pods(self, records: Sequence[Record]) -> list[dict[str, Any]]:
+        """Return each v1.Pod as it is now. ``hostIP`` is the bridge's address, by which the pod reaches its host."""
+        addresses = self._addresses.all()  # once: all of them are in one file
+        return [
+            pod_object(
+                record,
+                self.supervisor(record.uid).state(),
+                address=addresses.get(record.uid),
+                host_address=self._gateway,
+            )
+            for record in records
+        ]
 
     def _cgroups(self) -> CgroupManager:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
