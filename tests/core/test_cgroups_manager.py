@@ -219,3 +219,9 @@ def test_where_oom_kills_are_counted(files):
     assert manager.oom_events("7", "app") == events
     assert manager_of(files, ALL - {"memory"}).oom_events("7", "app") is None
     assert manager.path("7", "app") == "/podwright/pod7/container-app"
+
+
+def test_a_memory_limit_below_what_is_in_use_says_so(files):
+    files.refuse["memory.max"] = errno.EBUSY  # v1's answer; v2 reclaims instead
+    with pytest.raises(HostError, match=r"cannot set memory.max of .* to 67108864: the processes in it use more"):
+        manager_of(files).create("7", POD, {"app": APP})

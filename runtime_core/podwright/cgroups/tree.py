@@ -201,7 +201,8 @@ class Hierarchy:
         try:
             self.files.write(f"{directory}/{setting.file}", setting.value)
         except OSError as error:
-            raise HostError(f"cannot set {setting.file} of {directory} to {setting.value}: {error.strerror}") from error
+            reason = "the processes in it use more" if error.errno == errno.EBUSY else error.strerror
+            raise HostError(f"cannot set {setting.file} of {directory} to {setting.value}: {reason}") from error
 
     @contextmanager
     def _frozen(self, group: str) -> Iterator[None]:
