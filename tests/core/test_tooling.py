@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -141,6 +142,13 @@ def test_a_step_that_hangs_is_ended_with_its_children(tmp_path, monkeypatch, cap
     hang = steps.Step("hanging", "x", ["sh", "-c", "sleep 1000 & wait"], minutes=0.005)
     assert check.run_step(hang).failed == 1
     assert "after its limit" in capsys.readouterr().out
+
+
+def test_the_readme_shows_the_example():
+    shown = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert yaml.safe_load(shown[0]) == yaml.safe_load((ROOT / "examples/pod.yaml").read_text())
+    (play,) = yaml.safe_load((ROOT / "examples/site.yml").read_text())
+    assert yaml.safe_load(shown[1]) == play["tasks"]
 
 
 def test_every_target_of_the_readme_exists():
