@@ -143,3 +143,9 @@ def test_python_without_the_c_parser_reads_the_same(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("podwright.manifest.yaml_text._Loader", yaml.SafeLoader)
     assert load_documents(f"{YAML}---\n{YAML}") == [SMALL, SMALL]
+
+
+@pytest.mark.parametrize("text", ["kind: Pod\na: \ud800", '{"kind": "Pod", "a": "\udfff"}'])
+def test_half_a_surrogate_pair_is_refused(text):
+    with pytest.raises(ManifestError, match=r"surrogate pair \(got '\\\\ud[8f]"):
+        load_documents(text)

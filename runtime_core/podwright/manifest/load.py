@@ -18,7 +18,12 @@ def load_documents(text: str) -> list[dict[str, Any]]:
 
     Raises ManifestError for what is too large (1 MiB for all documents), malformed, ambiguous or no Pod.
     """
-    size = len(text.encode(errors="surrogatepass"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as problem:
+        raise error(
+            [Fault("manifest", "must not hold half a surrogate pair", ascii(text[problem.start])[1:-1])]
+        ) from problem
     if size > MAX_MANIFEST_SIZE:
         raise error([Fault("manifest", f"is too large: at most {MAX_MANIFEST_SIZE} bytes are allowed", size)])
     documents = [document for document in _parsed(text) if document is not None]
