@@ -95,7 +95,8 @@ int container_init(struct supervisor *supervisor, struct container *container, c
 	char path[sizeof "containers/" + NAME_SIZE];
 	snprintf(path, sizeof path, "containers/%.63s", name);
 	container->name = name;
-	container->report.fd = container->log.fd = container->out.source.fd = container->err.source.fd = -1;
+	container->report.fd = container->out.source.fd = container->err.source.fd = -1;
+	container->log = (struct log){ .fd = -1, .dir = -1 };
 	container->stop_signal = SIGTERM;
 	container->base = openat(supervisor->pod_dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (container->base < 0)

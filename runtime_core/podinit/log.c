@@ -10,6 +10,7 @@
 
 #define MAX_LINE 16384
 #define BATCH 32768
+#define MAX_FILE (10 << 20) // bytes, as the kubelet's containerLogMaxSize
 
 // Lines gathered for one write. The loop has one thread, so one batch serves all logs.
 static struct {
@@ -36,26 +37,65 @@ int log_highest(int base)
 	return highest;
 }
 
+struct names {
+	char newer[32], older[32];
+};
+
+static struct names names_of(unsigned number)
+{
+	struct names names;
+	snprintf(names.newer, sizeof names.newer, "%u.log", number);
+	snprintf(names.older, sizeof names.older, "%u.log.1", number);
+	return names;
+}
+
+static int open_file(const struct log *log, const char *name)
+{
+	return openat(log->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
+}
+
 int log_open(struct log *log, int base, unsigned number, struct failure *failure)
 {
-	char name[32];
+	struct names names = names_of(number), old = names_of(number - 2);
 	if (make_dir(base, "logs", failure) < 0)
 		return -1;
-	cleanup_fd int dir = openat(base, "logs", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	log->dir = openat(base, "logs", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (number >= 2) { // the last one and its predecessor are kept, as the kubelet does
-		snprintf(name, sizeof name, "%u.log", number - 2);
-		unlinkat(dir, name, 0);
+		unlinkat(log->dir, old.newer, 0);
+		unlinkat(log->dir, old.older, 0);
 	}
-	snprintf(name, sizeof name, "%u.log", number);
+	log->number = number;
 	log->size = 0;
-	log->fd = dir < 0 ? -1 : openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
-	return log->fd < 0 ? fail_at(failure, "open log", name) : 0;
+	log->fd = log->dir < 0 ? -1 : open_file(log, names.newer);
+	if (log->fd >= 0)
+		return 0;
+	fail_at(failure, "open log", names.newer);
+	log_close(log);
+	return -1;
 }
 
 void log_close(struct log *log)
 {
 	cleanup_close(&log->fd);
-	log->fd = -1;
+	cleanup_close(&log->dir);
+	log->fd = log->dir = -1;
+}
+
+// Goes on in a new file and keeps one older; where no second one can be made, the only one starts anew.
+static void rotate(struct log *log)
+{
+	struct names names = names_of(log->number);
+	bool moved = renameat(log->dir, names.newer, log->dir, names.older) == 0;
+	int fd = moved ? open_file(log, names.newer) : -1;
+	if (fd >= 0) {
+		close(log->fd);
+		log->fd = fd;
+	} else {
+		if (moved)
+			renameat(log->dir, names.older, log->dir, names.newer);
+		(void)!ftruncate(log->fd, 0);
+	}
+	log->size = 0;
 }
 
 static void flush(struct log *log)
@@ -65,6 +105,8 @@ static void flush(struct log *log)
 			log->size += (off_t)batch.length;
 		else // a torn line would spoil the next one
 			(void)!ftruncate(log->fd, log->size);
+		if (log->size >= MAX_FILE)
+			rotate(log);
 	}
 	batch.length = 0;
 }

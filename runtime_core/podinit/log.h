@@ -8,8 +8,10 @@
 #include "util.h"
 
 // One start's file. What cannot be written (a full disk) is dropped, in whole lines: the container never waits for it.
+// Its file is at most 10 MiB long: older lines are in "<number>.log.1", and what is older still is gone.
 struct log {
-	int fd;
+	int fd, dir;
+	unsigned number;
 	off_t size;
 };
 

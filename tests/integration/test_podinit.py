@@ -309,3 +309,15 @@ def test_an_idle_pod_costs_less_than_2_mb(pod: Pod) -> None:
         kibibytes += int(next(line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:")))
     print(f"supervisor and pause: {kibibytes} KiB")
     assert kibibytes < 2048
+
+
+def test_a_log_is_bounded_and_shows_the_last_lines(pod: Pod) -> None:
+    script = "yes 0123456789 | dd bs=1M count=20 iflag=fullblock 2>/dev/null; dd if=/dev/zero bs=1M count=5; echo end"
+    end, output = pod.run(*shell(script))
+    assert end["reason"] == "Completed"
+    assert output.endswith("end")
+    logs = pod.pod_dir / "containers/app/logs"
+    assert sorted(path.name for path in logs.iterdir()) == ["0.log", "0.log.1"]
+    assert all(path.stat().st_size < 11 << 20 for path in logs.iterdir())
+    assert (logs / "0.log.1").stat().st_size >= 10 << 20
+    pod.stop()
