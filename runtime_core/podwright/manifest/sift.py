@@ -79,7 +79,7 @@ def _text(value: str, loc: tuple[object, ...], out: Sifted) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            out.faults.append(Fault(paths.render(loc), "must not hold half a surrogate pair", ascii(value)[1:-1]))
+            out.faults.append(Fault(paths.render(loc), "must not hold half a surrogate pair", ascii(value)))
     return str(value)
 
 
