@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 def write_atomic(path: str, data: bytes, *, mode: int = 0o600, sync: bool = True) -> None:
@@ -33,6 +33,20 @@ def write_atomic(path: str, data: bytes, *, mode: int = 0o600, sync: bool = True
         raise
     if sync:
         sync_directory(os.path.dirname(path))
+
+
+def make_folders(path: str) -> None:
+    """Make a directory and its missing parents, for root alone; it may be there already.
+
+    os.makedirs leaves the parents' modes to the caller's umask: under 0, any user could exchange a layer or a plan.
+    """
+    missing = []
+    while path and not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
+        with suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
 
 
 def sync_directory(path: str) -> None:

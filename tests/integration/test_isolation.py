@@ -2,7 +2,9 @@
 """Hostile containers against their host, their neighbours and their supervisor; SNN is an item of the checklist."""
 
 import json
+import os
 import socket
+import stat
 import subprocess
 import sys
 
@@ -67,3 +69,22 @@ def test_a_pod_that_claims_to_be_a_router_moves_nobody(host):
     assert inside(pid_of(host, "other"), *routes) == ""
     for name in ("liar", "other"):
         host.delete(name)
+
+
+def test_a_caller_without_a_umask_opens_nothing_to_other_users(tmp_path):
+    """What root runs (layers, plans, records) is root's alone, and so is each folder on the way to it."""
+    layout = tmp_path / "layout"
+    make_busybox_image(layout)
+    before = os.umask(0)
+    host = Host()
+    try:
+        host.run("import", layout, IMAGE)
+        host.apply(pod("open", container("main", "sleep", "1000")))
+        tops = [host.root / "lib", host.run_dir / "run"]
+        assert [stat.S_IMODE(path.stat().st_mode) for path in tops] == [0o700, 0o700]
+        layers = host.root / "lib/layers"
+        ours = [path for top in tops for path in top.rglob("*") if layers not in path.parents and path.is_dir()]
+        assert [str(path) for path in ours if path.stat().st_mode & 0o022 and path.name not in ("shm", "upper")] == []
+    finally:
+        os.umask(before)
+        host.close()

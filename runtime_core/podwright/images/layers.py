@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterator
 
 from podwright.errors import ImageError
-from podwright.files import locked, sync_directory
+from podwright.files import locked, make_folders, sync_directory
 from podwright.images.compression import decompress
 from podwright.trees import remove_tree
 
@@ -45,7 +45,7 @@ class Layers:
 
         Raises ImageError, and leaves nothing, when the layer is hostile, damaged, or not the one of that diff-id.
         """
-        os.makedirs(self._root, mode=0o700, exist_ok=True)
+        make_folders(self._root)
         lock = f"{self.path(diff_id)}.lock"
         with locked(lock):  # whoever comes second waits here, and finds the layer
             try:

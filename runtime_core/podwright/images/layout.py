@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from podwright.errors import ImageError
-from podwright.files import canonical_json, is_locked, locked, sync_directory, write_atomic
+from podwright.files import canonical_json, is_locked, locked, make_folders, sync_directory, write_atomic
 from podwright.images.documents import MAX_DOCUMENT, OCI_INDEX, Descriptor, parse_descriptor, parse_object
 
 NAME = "org.opencontainers.image.ref.name"
@@ -42,7 +42,7 @@ class Layout:
         marker = os.path.join(self.root, "oci-layout")
         if os.path.exists(marker) and os.path.exists(self._index):
             return
-        os.makedirs(self._blobs, mode=0o700, exist_ok=True)
+        make_folders(self._blobs)
         with locked(os.path.join(self.root, ".lock")):
             if not os.path.exists(self._index):
                 write_atomic(self._index, _index_document([]), mode=0o644)

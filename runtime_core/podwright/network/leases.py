@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from podwright.errors import HostError
-from podwright.files import canonical_json, locked, read_json, remove_temporary, write_atomic
+from podwright.files import canonical_json, locked, make_folders, read_json, remove_temporary, write_atomic
 from podwright.network.subnet import Subnet, to_int, to_text
 
 _VERSION = 1
@@ -64,7 +64,7 @@ class AddressPool:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the pool: nobody leases or releases meanwhile (the holder may not, either: it would wait for itself)."""
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        make_folders(self._folder)
         with locked(f"{self._folder}/lock"):
             remove_temporary(self._folder)
             yield

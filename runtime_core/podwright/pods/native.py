@@ -3,7 +3,6 @@
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from podwright.cgroups.limits import Limits, Resources, container_limits, pod_li
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
 from podwright.errors import AgentError
-from podwright.files import canonical_json, write_atomic
+from podwright.files import canonical_json, make_folders, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
 from podwright.manifest.expand import expand, expand_env
@@ -61,8 +60,8 @@ class NativePods:
         for container in record.containers:
             name = container["name"]
             self._write_plan(record, container, images[name], directories[name], groups)
-        os.makedirs(f"{folder}/shm", mode=0o700, exist_ok=True)
-        os.makedirs(self._store.run_dir(record.uid), mode=0o700, exist_ok=True)
+        make_folders(f"{folder}/shm")
+        make_folders(self._store.run_dir(record.uid))
         plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address))
         _write_json(f"{folder}/sandbox.json", plan)
         self.supervisor(record.uid).start()
@@ -146,7 +145,7 @@ class NativePods:
 
     def _write_etc(self, record: Record, address: str) -> None:
         folder = f"{self._store.pod_dir(record.uid)}/etc"
-        os.makedirs(folder, mode=0o755, exist_ok=True)
+        make_folders(folder)
         hostname = hostname_of(record.pod)
         resolvers, _ = etc_files.resolv_conf(*etc_files.read_host_resolvers())
         files = {
@@ -186,7 +185,7 @@ class NativePods:
         )
         folder = f"{self._store.pod_dir(record.uid)}/containers/{name}"
         for part in ("rootfs", "rw", "logs"):
-            os.makedirs(f"{folder}/{part}", mode=0o700, exist_ok=True)
+            make_folders(f"{folder}/{part}")
         _write_json(f"{folder}/config.json", spec)
         _write_json(f"{folder}/plan.json", plan)
 

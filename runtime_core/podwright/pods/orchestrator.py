@@ -6,12 +6,12 @@ unfinished is taken down and made anew; an interrupted update of one container i
 """
 
 import errno
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from podwright.errors import HostError, ImageError, PodwrightError
+from podwright.files import make_folders
 from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_PODS
 from podwright.plan.model import Observed, Plan, Problem
@@ -95,7 +95,7 @@ class Orchestrator:
         lock.set(desired.uid)  # first: by its name, whatever follows can be found and removed
         record = desired._replace(state="creating", images=_resolved(desired, images))
         with _undone_by(lambda: self.delete(lock, 0)):
-            os.makedirs(self._store.pod_dir(desired.uid), mode=0o700)
+            make_folders(self._store.pod_dir(desired.uid))
             self._store.write(record)
             self._manager.create(record, images)
             record = record._replace(state="running")

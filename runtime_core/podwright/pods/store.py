@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from podwright.errors import HostError
-from podwright.files import canonical_json, locked, read_json, sync_directory, write_atomic
+from podwright.files import canonical_json, locked, make_folders, read_json, sync_directory, write_atomic
 
 _NAME_MAX = 255  # bytes of a file's name; a namespace and a name may have 63 and 253
 _UID = re.compile(rb"[0-9a-z-]{1,64}")
@@ -127,7 +127,7 @@ class PodStore:
     @contextmanager
     def locked(self, namespace: str, name: str) -> Iterator["NameLock"]:
         """Hold the lock of a pod's name. A name that has no uid at the end leaves no file."""
-        os.makedirs(self._names, mode=0o700, exist_ok=True)
+        make_folders(self._names)
         path = self._name_path(namespace, name)
         with locked(path) as fd:
             lock = NameLock(path, fd)

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Collection
 
 from podwright.errors import HostError, ManifestError
-from podwright.files import write_atomic
+from podwright.files import make_folders, write_atomic
 from podwright.security import capabilities
 from podwright.security.bpf import INSTRUCTION_SIZE, MAX_INSTRUCTIONS, RETURN
 
@@ -80,7 +80,7 @@ def _compile(text: bytes, profile: str, arch: str, caps: Collection[str]) -> byt
 
 def _write(path: str, program: bytes) -> None:
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        make_folders(os.path.dirname(path))
         write_atomic(path, program, mode=0o600)
     except OSError as error:
         raise HostError(f"cannot keep the seccomp filter {path}: {error.strerror}", value=path) from error
