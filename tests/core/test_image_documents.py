@@ -120,6 +120,8 @@ def test_a_configuration_comes_back_whole_with_a_config():
         (config(config={"Env": "A=b"}), "Env is not a list of strings"),
         (config(config={"Cmd": ["a\0b"]}), "Cmd is not a list of strings"),
         (config(config={"User": 1}), "User is not a string"),
+        (config(config={"Env": ["A=\ud800"]}), "Env is not a list of strings"),
+        (config(config={"WorkingDir": "/\udcff"}), "WorkingDir is not a string"),
         (config(config={"Volumes": []}), "Volumes is not an object"),
     ],
 )

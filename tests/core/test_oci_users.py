@@ -203,3 +203,11 @@ class TestWhiteouts:
         except OSError as error:
             pytest.skip(f"no trusted attributes here: {error.strerror}")
         assert resolve_user("", image, "i").home == "/"
+
+
+@pytest.mark.parametrize("home", [b"/r\xff", b"/r\x07"])
+def test_a_home_that_no_variable_can_hold(tmp_path, home):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_bytes(b"root:x:0:0:r\xf6\xf6t:" + home + b":/bin/sh\n")
+    with pytest.raises(ImageError, match="its home directory in /etc/passwd"):
+        resolve_user("", [str(tmp_path)], "i")

@@ -8,6 +8,7 @@ specification's descriptor.md, image-index.md, manifest.md and config.md.
 import hashlib
 import json
 import os
+import re
 from typing import Any, NamedTuple
 
 from podwright.errors import ImageError
@@ -31,6 +32,7 @@ LAYERS = (
     "application/vnd.docker.image.rootfs.diff.tar",
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
 )
+_UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -188,7 +190,8 @@ def _execution(value: object) -> dict[str, Any]:
 
 
 def _is_argument(value: object) -> bool:
-    return isinstance(value, str) and "\0" not in value
+    """Tell whether it can be handed to a program; a surrogate, which JSON can spell, has no bytes in UTF-8."""
+    return isinstance(value, str) and not _UNUSABLE.search(value)
 
 
 def _list(document: dict[str, Any], key: str, what: str) -> list[Any]:

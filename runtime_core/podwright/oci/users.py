@@ -49,6 +49,8 @@ def resolve_user(user: str, layers: Sequence[str], image: str) -> User:
     with LayeredRoot(layers) as root:
         account = _account(name or "0", root, user, image)
         entries = list(_groups(root, user, image))
+    if not account.home.isprintable():  # control characters, and bytes that are not UTF-8
+        raise _wrong(user, image, "its home directory in /etc/passwd is not a path of printable characters")
     gid = _gid(group, entries, user, image) if group else account.gid
     member_of = [entry.gid for entry in entries if account.name and account.name in entry.members]
     return User(account.uid, gid, tuple(dict.fromkeys((gid, *member_of))), account.home)
