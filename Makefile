@@ -20,7 +20,7 @@ test: ## everything CI runs (as root)
 	@$(PYTHON) tools/setup.py --peers
 	@.venv/bin/python tools/check.py
 
-lint: setup ## formatting, types, imports, licences, the C compiler's warnings
+lint: setup ## formatting, types, imports, the C compiler's warnings
 	@.venv/bin/python tools/check.py lint
 
 check-fast: setup ## lint and the tests that need no privileges

@@ -41,7 +41,7 @@ def test_variables_of_no_sense_are_refused(tmp_path, wrong):
         play(tmp_path, [role], options=("--check",), ansible_python_interpreter=sys.executable)
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the file belongs to root")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the file belongs to root")
 
 
 @needs_root

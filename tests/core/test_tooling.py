@@ -130,6 +130,13 @@ def test_an_unknown_skip_fails(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "3 passed, 1 failed, 1 skipped"
 
 
+@pytest.mark.parametrize(("uid", "failed"), [(0, 1), (1000, 0)])
+def test_a_test_that_needs_root_may_be_skipped_by_others(monkeypatch, uid, failed):
+    monkeypatch.setattr(check.os, "geteuid", lambda: uid)
+    skip = check.Skip("a.test_device", "needs root to make a device node")
+    assert check.summarise([check.Outcome(steps.STEPS[0], 1.0, 3, 0, (skip,))]) == failed
+
+
 def test_a_step_that_fails_shows_its_output(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(check, "LOGS", tmp_path)
     outcome = check.run_step(steps.Step("broken", "x", ["sh", "-c", "echo what went wrong; exit 3"]))
