@@ -26,7 +26,7 @@ from podwright.pods.logs import read_log
 from podwright.pods.native import NativePods
 from podwright.pods.orchestrator import Orchestrator
 from podwright.pods.status import is_ready, not_ready_reason
-from podwright.pods.store import PodStore, Record
+from podwright.pods.store import NameLock, PodStore, Record
 
 PODINIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "podinit")
 
@@ -70,7 +70,8 @@ class Runtime:
     @_host_errors()
     def plan(self, manifest: dict[str, Any]) -> Plan:
         """Say what ``apply`` would do with a Pod manifest, field by field. Changes nothing."""
-        return self._unchanged(manifest) or self._plan(_desired(manifest))
+        record = self._unchanged(manifest)
+        return _no_change(record) if record else self._plan(_desired(manifest))
 
     @_host_errors()
     def apply(self, manifest: dict[str, Any], *, wait: bool = False, timeout: float = 120.0) -> Result:
@@ -85,15 +86,17 @@ class Runtime:
                 field="timeout",
                 value=str(timeout),
             )
-        plan = self._unchanged(manifest)
-        if plan is None:
+        record = self._unchanged(manifest)
+        if record:
+            result = Result(_no_change(record), self._native.pods([record])[0])
+        else:
             desired = _desired(manifest)
             with self._store.locked(desired.namespace, desired.name) as lock:
                 plan = self._plan(desired)
-                self._carry_out(lock, plan, desired)
-        metadata = manifest["metadata"]
-        name, namespace = metadata["name"], metadata.get("namespace") or "default"
-        return self._wait(plan, name, namespace, timeout) if wait else Result(plan, self.get(name, namespace))
+                record = self._carry_out(lock, plan, desired)
+                # under the lock: as soon as it is free, somebody else may delete the pod
+                result = Result(plan, self._native.pods([record])[0])
+        return self._wait(result.plan, record.name, record.namespace, timeout) if wait else result
 
     @_host_errors()
     def get(self, name: str, namespace: str = "default") -> dict[str, Any]:
@@ -172,8 +175,8 @@ class Runtime:
             raise NotFound(f"there is no pod {name} in namespace {namespace}", field="metadata.name", value=name)
         return record
 
-    def _unchanged(self, manifest: Any) -> Plan | None:
-        """Return the empty plan when this very manifest was applied last and the pod is well, else None.
+    def _unchanged(self, manifest: Any) -> Record | None:
+        """Return the pod's record when this very manifest was applied last and the pod is well, else None.
 
         The quick way for the usual case: it reads a few files and normalises nothing.
         """
@@ -191,8 +194,7 @@ class Runtime:
             return None
         if any(item["imagePullPolicy"] == "Always" for item in record.containers):
             return None  # a tag may have moved
-        observed = self._orchestrator.observe(record, None)
-        return None if observed.problems else Plan(action="none", warnings=list(record.warnings))
+        return None if self._orchestrator.observe(record, None).problems else record
 
     def _plan(self, desired: Record) -> Plan:
         from podwright.plan.planner import plan
@@ -201,16 +203,18 @@ class Runtime:
         observed = self._orchestrator.observe(record, desired.pod)
         return plan(desired.pod, _recorded(record), observed, list(desired.warnings))
 
-    def _carry_out(self, lock: Any, plan: Plan, desired: Record) -> None:
+    def _carry_out(self, lock: NameLock, plan: Plan, desired: Record) -> Record:
         record = self._store.find(desired.namespace, desired.name)
         if record and plan.action not in ("create", "recreate"):
             desired = desired._replace(uid=record.uid, created_at=record.created_at, images=record.images)
         if plan.changed:
-            self._orchestrator.apply(lock, plan, desired)
-        elif record and record.source != desired.source:
-            self._store.write(
-                record._replace(source=desired.source)
-            )  # same meaning, other words: the next run is quick
+            return self._orchestrator.apply(lock, plan, desired)
+        if record is None:
+            raise HostError(f"the record of pod {desired.name} vanished during its apply")
+        if record.source != desired.source:  # same meaning, other words: the next run is quick
+            record = record._replace(source=desired.source, warnings=desired.warnings)
+            self._store.write(record)
+        return record
 
     def _wait(self, plan: Plan, name: str, namespace: str, timeout: float) -> Result:
         deadline = time.monotonic() + timeout
@@ -227,6 +231,10 @@ class Runtime:
                 raise error
             time.sleep(pause)
             pause = min(pause * 1.5, 0.25)
+
+
+def _no_change(record: Record) -> Plan:
+    return Plan(action="none", warnings=record.warnings)
 
 
 def _desired(manifest: dict[str, Any]) -> Record:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -169,7 +170,7 @@ def test_threads_and_processes_that_quarrel_about_one_pod(host):
 
 
 def test_a_delete_ends_a_wait(host):
-    never = pod("web", container("a", "exit 1"))
+    never = pod("web", container("a", "/no/such/command"))
     runtime = host.runtime
     runtime.apply(never)
     timer = threading.Timer(0.5, lambda: host.delete("web"))
@@ -276,3 +277,28 @@ def test_a_list_reads_the_addresses_once(host, monkeypatch):
     monkeypatch.setattr(runtime._native._addresses, "_read", lambda: reads.append(1) or read())
     assert len({found["status"]["podIP"] for found in runtime.list()}) == 3
     assert reads == [1]
+
+
+def test_an_apply_tells_of_its_pod_even_when_it_is_deleted_at_once(host, monkeypatch):
+    runtime = host.runtime
+    locked = runtime._store.locked
+
+    @contextmanager
+    def then_deleted(namespace: str, name: str):
+        with locked(namespace, name) as lock:
+            yield lock
+        host.delete(name)
+
+    monkeypatch.setattr(runtime._store, "locked", then_deleted)
+    assert runtime.apply(WEB).pod["metadata"]["name"] == "web"
+
+
+def test_other_words_of_the_same_meaning_bring_their_own_warnings(host):
+    host.runtime.apply(WEB)
+    wordy = pod("web", container("a", "sleep 100000"), schedulerName="mine")
+    for _ in range(2):
+        plan = host.runtime.apply(wordy).plan
+        assert not plan.changed
+        assert [warning for warning in plan.warnings if "schedulerName" in warning]
+    assert host.runtime.apply(WEB).plan.warnings == []
+    assert host.runtime.plan(WEB).warnings == []
