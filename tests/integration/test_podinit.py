@@ -59,7 +59,7 @@ def test_a_container_starts_with_nothing_but_its_streams(pod: Pod) -> None:
     fds = Path(f"/proc/{pod.running('app')}/fd")
     targets = {entry.name: os.readlink(entry) for entry in fds.iterdir()}
     assert targets.keys() == {"0", "1", "2"}
-    assert targets["0"] == "/dev/null"
+    assert (fds / "0").stat().st_rdev == os.makedev(1, 3)  # its name depends on the root of who asks
     assert targets["1"].endswith("app.out") and targets["2"].endswith("app.err")
     environment = (fds.parent / "environ").read_bytes()
     assert environment == b"PATH=/usr/bin:/bin\0GREETING=hello\0"
