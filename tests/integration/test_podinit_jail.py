@@ -2,6 +2,7 @@
 """What podinit makes of a container's plan: its root, its privileges, and hostile images."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -232,3 +233,20 @@ def test_what_the_supervisor_has_does_not_reach_a_container(pod: Pod) -> None:
     _, output = pod.run(*shell(script))
     own = Path("/proc/self/oom_score_adj").read_text().strip()
     assert output.splitlines()[:4] == [own, "0022", "SigBlk:\t" + "0" * 16, "SigIgn:\t" + "0" * 16]
+
+
+def test_s42_each_container_has_a_session_keyring_of_its_own(pod: Pod, tmp_path: Path) -> None:
+    source, program = tmp_path / "keyring.c", pod.image / "bin/keyring"
+    call = "syscall(SYS_keyctl, 0, -3, 0)"  # KEYCTL_GET_KEYRING_ID of KEY_SPEC_SESSION_KEYRING
+    head = "#include <stdio.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n"
+    source.write_text(head + f'int main(void) {{ printf("%ld\\n", {call}); return 0; }}\n')
+    subprocess.run(["gcc", "-static", "-o", program, source], check=True)
+    for name in ("one", "two"):
+        pod.container(name, ["keyring"])
+    pod.start()
+    found = [subprocess.run([program], check=True, capture_output=True, text=True).stdout.strip()]
+    for name in ("one", "two"):
+        pod.terminated(name)
+        found.append(pod.output(name))
+    assert len(set(found)) == 3
+    assert all(int(number) > 0 for number in found)
