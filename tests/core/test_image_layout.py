@@ -144,3 +144,17 @@ def test_a_foreign_layout_with_a_missing_blob(layout):
         LayoutSource(path).top()
     with pytest.raises(ImageError, match="is missing"):
         LayoutSource(path).blob(descriptor(b"v1"), list)
+
+
+def test_a_blob_is_not_taken_for_a_dead_process_at_its_last_step(layout, monkeypatch):
+    """Whoever cleans up just before the rename must find the temporary file in use."""
+    rename = os.rename
+
+    def rename_late(source, target):
+        monkeypatch.setattr(os, "rename", rename)
+        layout.add(descriptor(b"other"), iter([b"other"]))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", rename_late)
+    layout.add(descriptor(b"blob"), iter([b"blob"]))
+    assert layout.has(descriptor(b"blob"))

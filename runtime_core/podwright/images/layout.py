@@ -88,15 +88,14 @@ class Layout:
         """Store a blob; raises ImageError, and stores nothing, when it has another size or digest than promised."""
         temporary, fd = self._temporary()
         try:
-            try:
-                _copy(fd, descriptor, chunks)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            _copy(fd, descriptor, chunks)
+            os.fsync(fd)
             os.rename(temporary, self.blob_path(descriptor.digest))
         except BaseException:
             os.unlink(temporary)
             raise
+        finally:
+            os.close(fd)  # and with it the lock: without it, another process would take the file for a dead one's
 
     def is_damaged(self, digest: str) -> bool:
         """Hash a blob of any size again."""
