@@ -24,8 +24,8 @@ options:
   definition:
     description:
       - The Pod, as a dictionary.
-      - A template of a number gives a number, also in quotes. Where a Pod wants a text, as in the value of an environment
-        variable, end it with the filter C(string).
+      - A template of a number gives a number, also in quotes. Where a Pod wants a text, as in the value of an
+        environment variable, end it with the filter C(string).
       - Exactly one of O(definition), O(src) and O(name) is required.
     type: dict
   src:
