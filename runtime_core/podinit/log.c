@@ -101,12 +101,12 @@ static void rotate(struct log *log)
 static void flush(struct log *log)
 {
 	if (log->fd >= 0 && batch.length > 0) {
+		if (log->size >= MAX_FILE) // not before there is more to say: the newest file is what is shown
+			rotate(log);
 		if (write(log->fd, batch.text, batch.length) == (ssize_t)batch.length)
 			log->size += (off_t)batch.length;
 		else // a torn line would spoil the next one
 			(void)!ftruncate(log->fd, log->size);
-		if (log->size >= MAX_FILE)
-			rotate(log);
 	}
 	batch.length = 0;
 }
