@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -189,11 +190,27 @@ static int go_to_background(struct failure *failure)
 	return 0;
 }
 
+// What a caller's shell or service may use up is no limit of the pod's: that is in its cgroups. Where root may not
+// raise a hard limit, at least the soft one goes up to it.
+static void drop_callers_limits(void)
+{
+	static const int kinds[] = { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA };
+	cpu_set_t every;
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+		if (setrlimit(kinds[i], &limit) == 0 || getrlimit(kinds[i], &limit) < 0)
+			continue;
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(kinds[i], &limit);
+	}
+	memset(&every, 0xff, sizeof every);
+	sched_setaffinity(0, sizeof every, &every);
+}
+
 // From here on SIGCHLD and SIGTERM come through the loop.
 static int prepare_process(struct supervisor *supervisor, char **argv, struct failure *failure)
 {
 	sigset_t mask;
-	cpu_set_t every;
 	struct stat status;
 	supervisor->ready = fstat(READY_FD, &status) == 0 && S_ISFIFO(status.st_mode) ? READY_FD : -1;
 	kernel_close_range(supervisor->ready < 0 ? READY_FD : READY_FD + 1, KERNEL_LAST_FD); // nothing of the caller's comes along
@@ -202,9 +219,9 @@ static int prepare_process(struct supervisor *supervisor, char **argv, struct fa
 	if (supervisor->ready >= 0)
 		fcntl(supervisor->ready, F_SETFD, FD_CLOEXEC);
 	umask(022);
-	memset(&every, 0xff, sizeof every);
-	sched_setaffinity(0, sizeof every, &every); // the caller's is no limit of the pod's
+	drop_callers_limits();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); // a log at the caller's limit of file size is like one on a full disk
 	signal(SIGCHLD, SIG_DFL); // ignored, as a caller may have it, the kernel would reap without a word to us
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);

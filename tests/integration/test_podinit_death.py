@@ -102,3 +102,16 @@ def test_a_container_that_makes_the_supervisor_its_tracer_is_not_taken_for_dead(
     assert pod.ask("status")["pod"]["containers"][0]["pid"] == pid
     assert pod.stop(grace=0) == 0
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_the_limits_of_the_callers_shell_are_not_the_pods(pod: Pod, tmp_path: Path) -> None:
+    """With the caller's RLIMIT_FSIZE, a container that says much would end its supervisor by SIGXFSZ."""
+    caller = tmp_path / "caller"
+    caller.write_text(f'#!/bin/sh\nulimit -f 200; ulimit -St 100\nexec {pod.binary} "$@"\n')
+    caller.chmod(0o700)
+    pod.binary = str(caller)
+    pod.container("app", shell("ulimit -t; yes x | dd bs=1000 count=1000"))
+    assert pod.start() == {"status": "ok"}
+    assert pod.terminated("app")["exitCode"] == 0
+    assert pod.output("app").splitlines()[:1] == ["unlimited"]
+    assert pod.stop() == 0
