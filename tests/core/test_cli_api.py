@@ -83,3 +83,9 @@ def test_a_number_out_of_bounds_is_named(action, field, value):
 def test_a_timeout_that_never_ends_is_refused():
     error = json.loads(respond('{"version": 1, "action": "apply", "manifest": {}, "wait": true, "timeout": NaN}'))
     assert error["error"]["field"] == "timeout"
+
+
+def test_absence_of_another_kind_is_refused():
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    error = handle({"version": 1, "action": "delete", "manifest": manifest})["error"]
+    assert (error["field"], error["value"]) == ("kind", "Deployment")

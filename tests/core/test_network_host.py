@@ -48,6 +48,7 @@ def test_the_rules_replace_our_table_and_name_no_other():
 
 def test_a_host_without_nft_is_told_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(firewall, "_ROOT_PATH", str(tmp_path))
     with pytest.raises(HostError, match="install the package nftables"):
         firewall.apply("podwright0", parse("10.77.0.0/16"))
 
@@ -58,7 +59,7 @@ def test_what_nft_says_is_passed_on(monkeypatch, tmp_path):
     nft.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(HostError, match="nft refused the rules of the pods' network: Error: no such thing"):
-        firewall.remove("podwright0")
+        firewall.apply("podwright0", parse("10.77.0.0/16"))
 
 
 def test_a_dump_ends_at_done_or_error_and_not_at_a_rule():

@@ -136,7 +136,10 @@ def _target(request: dict[str, Any]) -> tuple[str, str]:
     """Return name and namespace: given as such, or those of a manifest."""
     if request.get("name"):
         return str(request["name"]), str(request.get("namespace") or "default")
-    metadata = _manifest(request).get("metadata")
+    manifest = _manifest(request)
+    kind, metadata = manifest.get("kind", "Pod"), manifest.get("metadata")
+    if kind != "Pod":
+        raise ManifestError(f"kind: podwright runs Pods, and no other kind (got {kind!r})", field="kind", value=kind)
     if not isinstance(metadata, dict) or not metadata.get("name"):
         raise ManifestError("metadata.name: a pod needs a name", field="metadata.name")
     return str(metadata["name"]), str(metadata.get("namespace") or "default")

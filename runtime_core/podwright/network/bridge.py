@@ -75,15 +75,6 @@ def make(name: str, subnet: Subnet) -> None:
         route.link("set", index=index, state="up")
 
 
-def remove(name: str) -> None:
-    """Remove the bridge, if it is there and is one."""
-    if not os.path.isdir(f"/sys/class/net/{name}/bridge"):
-        return
-    with _netlink(f"cannot remove bridge {name}") as route:
-        for index in route.link_lookup(ifname=name):
-            route.link("del", index=index)
-
-
 def _refuse_overlap(route: Any, subnet: Subnet, own: int | None, names: dict[int, str]) -> None:
     for entry in route.get_routes(family=socket.AF_INET):
         interface, target = entry.get_attr("RTA_OIF"), entry.get_attr("RTA_DST")

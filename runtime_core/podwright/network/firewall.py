@@ -6,6 +6,7 @@ are not touched. One that drops forwarded packets by policy (Docker's and some f
 because in nftables a drop in any table is final; such a host must accept the bridge there.
 """
 
+import os
 import socket
 import struct
 
@@ -16,6 +17,8 @@ _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _REQUEST_DUMP = 0x301
 _GET_RULE = 10 << 8 | 7  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE
 _ATTR_TABLE, _ATTR_CHAIN = 1, 2
+_ROOT_PATH = "/usr/sbin:/sbin"
+"""Where nft is; plain su keeps a user's PATH, without them."""
 _NETLINK_NETFILTER = 12
 _CHAIN = "postrouting"
 
@@ -37,11 +40,6 @@ table ip {bridge} {{
 def apply(bridge: str, subnet: Subnet) -> None:
     """Make or replace the table. Raises HostError."""
     _nft(ruleset(bridge, subnet))
-
-
-def remove(bridge: str) -> None:
-    """Remove the table, if it is there."""
-    _nft(f"table ip {bridge}\ndelete table ip {bridge}\n")
 
 
 def present(bridge: str, subnet: Subnet) -> bool:
@@ -86,12 +84,13 @@ def _ends(data: bytes) -> bool:
 
 
 def _nft(script: str) -> None:
-    import subprocess  # off the way of every pod but a host's first
+    import shutil
+    import subprocess  # both off the way of every pod but a host's first
 
-    try:
-        done = subprocess.run(["nft", "-f", "-"], input=script, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise HostError("the program nft is missing: install the package nftables") from None
+    nft = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:{_ROOT_PATH}")
+    if nft is None:
+        raise HostError("the program nft is missing: install the package nftables")
+    done = subprocess.run([nft, "-f", "-"], input=script, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = done.stderr.strip().splitlines()
         raise HostError(f"nft refused the rules of the pods' network: {reason[0] if reason else done.returncode}")

@@ -47,9 +47,8 @@ def pool(config: Config) -> AddressPool:
 def ensure(config: Config) -> Bridge:
     """Put the host's part in place where it is not, and return it.
 
-    Take a lease before, so that ``remove`` by someone else does not come in between. Sets net.ipv4.ip_forward to 1 when
-    it is 0: without it pods reach each other and the host, but nothing beyond. Raises HostError, or ConfigError for
-    a bad name or subnet.
+    Sets net.ipv4.ip_forward to 1 when it is 0: without it pods reach each other and the host, but nothing beyond.
+    Raises HostError, or ConfigError for a bad name or subnet.
     """
     name, subnet = _bridge_name(config), parse(config.network_subnet)
     if not _in_place(name, subnet):
@@ -60,20 +59,6 @@ def ensure(config: Config) -> Bridge:
             if not firewall.present(name, subnet):
                 firewall.apply(name, subnet)
     return Bridge(name, subnet, bridge.mtu(name))
-
-
-def remove(config: Config) -> bool:
-    """Remove bridge and table, unless a lease is held or something hangs on the bridge; tell whether it was done.
-
-    Forwarding stays on: others may have come to need it.
-    """
-    name, addresses = _bridge_name(config), pool(config)
-    with addresses.locked():
-        if addresses.all() or bridge.has_ports(name):
-            return False
-        bridge.remove(name)
-        firewall.remove(name)
-    return True
 
 
 def _in_place(name: str, subnet: Subnet) -> bool:

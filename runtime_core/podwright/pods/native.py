@@ -51,7 +51,7 @@ class NativePods:
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
-        address = self._addresses.lease(record.uid)  # before the bridge, which stays while a lease is held
+        address = self._addresses.lease(record.uid)
         bridge = host.ensure(self._config)
         folder = self._store.pod_dir(record.uid)
         self._write_etc(record, address)
