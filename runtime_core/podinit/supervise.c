@@ -213,7 +213,8 @@ static int prepare_process(struct supervisor *supervisor, char **argv, struct fa
 	sigset_t mask;
 	struct stat status;
 	supervisor->ready = fstat(READY_FD, &status) == 0 && S_ISFIFO(status.st_mode) ? READY_FD : -1;
-	kernel_close_range(supervisor->ready < 0 ? READY_FD : READY_FD + 1, KERNEL_LAST_FD); // nothing of the caller's comes along
+	// Nothing of the caller's comes along.
+	kernel_close_range(supervisor->ready < 0 ? READY_FD : READY_FD + 1, KERNEL_LAST_FD);
 	if (run_from_readonly_mount(argv, failure) < 0 || go_to_background(failure) < 0)
 		return -1;
 	if (supervisor->ready >= 0)
