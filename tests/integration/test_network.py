@@ -45,9 +45,9 @@ import json, sys
 from podwright.config import Config
 from podwright.errors import PodwrightError
 from podwright.network import host
-config = Config(root=sys.argv[2], network_bridge="pwtest0", network_subnet=sys.argv[3])
+config = Config(root=sys.argv[1], network_bridge="pwtest0", network_subnet=sys.argv[2])
 try:
-    answer = getattr(host, sys.argv[1])(config)
+    answer = host.ensure(config)
     print(json.dumps({"answer": answer, "loaded": "pyroute2" in sys.modules}))
 except PodwrightError as error:
     print(json.dumps(error.as_dict()))
@@ -102,8 +102,8 @@ class Namespace:
     def python(self, code, *arguments):
         return self.run(sys.executable, "-c", code, *arguments)
 
-    def host(self, action, root, subnet=SUBNET):
-        return json.loads(self.python(ENSURE, action, str(root), subnet))
+    def ensure(self, root, subnet=SUBNET):
+        return json.loads(self.python(ENSURE, str(root), subnet))
 
     @contextlib.contextmanager
     def process(self, *command, **options):
@@ -135,7 +135,7 @@ def bridged(namespace, tmp_path):
     """Give a namespace that plays the host, with our bridge in it."""
     one = namespace()
     one.run("ip", "link", "set", "lo", "up")
-    assert one.host("ensure", tmp_path)["answer"][0] == "pwtest0"
+    assert one.ensure(tmp_path)["answer"][0] == "pwtest0"
     return one
 
 
@@ -187,7 +187,7 @@ def server(namespace, address):
 
 def test_the_bridge_is_made_once_and_then_only_looked_at(namespace, tmp_path):
     one = namespace()
-    first, second = one.host("ensure", tmp_path), one.host("ensure", tmp_path)
+    first, second = one.ensure(tmp_path), one.ensure(tmp_path)
     assert first["answer"] == second["answer"] == ["pwtest0", [0x0A580700, 24], 1500]
     assert (first["loaded"], second["loaded"]) == (True, False)
     (link,) = one.json("-details", "addr", "show", "pwtest0")
@@ -218,8 +218,8 @@ def test_what_is_damaged_is_put_right(bridged, tmp_path, damage):
     if damage == "ip addr add 10.88.8.1/24 dev pwtest0":
         bridged.run("ip", "addr", "flush", "dev", "pwtest0")
     bridged.run(*damage.split())
-    assert bridged.host("ensure", tmp_path)["answer"] == ["pwtest0", [0x0A580700, 24], 1500]
-    assert bridged.host("ensure", tmp_path)["loaded"] is False
+    assert bridged.ensure(tmp_path)["answer"] == ["pwtest0", [0x0A580700, 24], 1500]
+    assert bridged.ensure(tmp_path)["loaded"] is False
     rules = bridged.run("nft", "list", "ruleset")
     assert (rules.count("masquerade"), rules.count("table ")) == (1, 1)
     (link,) = bridged.json("addr", "show", "pwtest0")
@@ -229,20 +229,19 @@ def test_what_is_damaged_is_put_right(bridged, tmp_path, damage):
 def test_other_tables_stay(bridged, tmp_path):
     bridged.run("nft", "add table inet mine")
     bridged.run("nft", "delete table ip pwtest0")
-    bridged.host("ensure", tmp_path)
-    assert bridged.host("remove", tmp_path)["answer"] is True
-    assert bridged.run("nft", "list", "tables") == "table inet mine"
+    bridged.ensure(tmp_path)
+    assert sorted(bridged.run("nft", "list", "tables").splitlines()) == ["table inet mine", "table ip pwtest0"]
 
 
 def test_a_new_subnet_moves_a_bridge_without_pods(bridged, tmp_path):
-    assert bridged.host("ensure", tmp_path, "10.88.9.0/24")["answer"] == ["pwtest0", [0x0A580900, 24], 1500]
+    assert bridged.ensure(tmp_path, "10.88.9.0/24")["answer"] == ["pwtest0", [0x0A580900, 24], 1500]
     assert "10.88.7" not in bridged.run("ip", "addr") + bridged.run("nft", "list", "ruleset")
 
 
 def test_a_new_subnet_does_not_move_a_bridge_with_pods(bridged, tmp_path):
     bridged.interface("port")
     bridged.run("ip", "link", "set", "port", "master", "pwtest0")
-    error = bridged.host("ensure", tmp_path, "10.88.9.0/24")
+    error = bridged.ensure(tmp_path, "10.88.9.0/24")
     assert (error["type"], error["field"]) == ("HostError", "network.subnet")
     assert "10.88.7.1/24 and pods hang on it" in error["message"]
 
@@ -251,14 +250,14 @@ def test_the_bridge_takes_the_mtu_of_the_way_out(namespace, tmp_path):
     one = namespace()
     one.interface("uplink", "mtu", "1380", address="192.0.2.2/24")
     one.run("ip", "route", "add", "default", "via", "192.0.2.1")
-    assert one.host("ensure", tmp_path)["answer"][2] == 1380
+    assert one.ensure(tmp_path)["answer"][2] == 1380
 
 
 @pytest.mark.parametrize("address", ["10.88.7.9/32", "10.88.7.130/25", "10.88.0.1/16"])
 def test_a_subnet_that_overlaps_another_interface_is_refused(namespace, tmp_path, address):
     one = namespace()
     one.interface("lan", address=address)
-    error = one.host("ensure", tmp_path)
+    error = one.ensure(tmp_path)
     assert (error["type"], error["field"], error["value"]) == ("HostError", "network.subnet", SUBNET)
     assert "of interface lan: set another network.subnet" in error["message"]
     assert "pwtest0" not in one.run("ip", "link")
@@ -267,22 +266,13 @@ def test_a_subnet_that_overlaps_another_interface_is_refused(namespace, tmp_path
 def test_a_name_that_belongs_to_something_else_is_refused(namespace, tmp_path):
     one = namespace()
     one.interface("pwtest0")
-    error = one.host("ensure", tmp_path)
+    error = one.ensure(tmp_path)
     assert (error["type"], error["field"], error["value"]) == ("HostError", "network.bridge", "pwtest0")
-
-
-def test_remove_takes_bridge_and_table_but_not_under_a_pod(bridged, tmp_path):
-    (tmp_path / "network" / "leases.json").write_text('{"version":1,"leases":{"a":"10.88.7.2"}}')
-    assert bridged.host("remove", tmp_path)["answer"] is False
-    (tmp_path / "network" / "leases.json").write_text('{"version":1,"leases":{}}')
-    assert bridged.host("remove", tmp_path)["answer"] is True
-    assert bridged.host("remove", tmp_path)["answer"] is True
-    assert "pwtest0" not in bridged.run("ip", "link") + bridged.run("nft", "list", "ruleset")
 
 
 def test_processes_that_race_make_one_bridge(namespace, tmp_path):
     one = namespace()
-    command = one.command(sys.executable, "-c", ENSURE, "ensure", str(tmp_path), SUBNET)
+    command = one.command(sys.executable, "-c", ENSURE, str(tmp_path), SUBNET)
     racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert [json.loads(racer.communicate()[0])["answer"][0] for racer in racers] == ["pwtest0"] * 3
     assert one.run("nft", "list", "ruleset").count("masquerade") == 1
