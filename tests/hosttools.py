@@ -261,13 +261,19 @@ def _mounts(pid: int | str) -> list[str]:
 
 
 def _namespaces(pid: int) -> set[str]:
-    found = set()
+    found: set[str] = set()
+    if _is_dead(pid):  # it holds nothing any more, but waits for init to reap it, which may take its time
+        return found
     for kind in ("ipc", "mnt", "net", "pid", "uts"):
         try:
             found.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
         except OSError:  # ended meanwhile
             continue
     return found
+
+
+def _is_dead(pid: int) -> bool:
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] == ["Z"]
 
 
 def _output(*command: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hosttools import Host, HostState
+from hosttools import Host
 from imagetools import make_busybox_image
 from podtools import IMAGE, container, eventually, pod, statuses
 
@@ -77,7 +77,7 @@ def test_apply_killed_and_then_deleted_leaves_nothing(host):
         killed_at(host, step, "apply", "-f", "-", manifest=MANIFEST)
         host.run("delete", "pod", "web", "--grace-period", "0", check=False)  # early on there is no pod yet
         eventually(lambda: not host.processes(), "the end of all processes")
-        _assert_nothing_left(host, before, f"step {step} of {total}")
+        assert not _relevant(host.snapshot().new_since(before)), f"step {step} of {total}"
 
 
 def test_delete_killed_at_any_step_can_be_repeated(host):
@@ -89,7 +89,7 @@ def test_delete_killed_at_any_step_can_be_repeated(host):
         killed_at(host, step, "delete", "pod", "web", "--grace-period", "0")
         host.run("delete", "pod", "web", "--grace-period", "0", check=False)
         eventually(lambda: not host.processes(), "the end of all processes")
-        _assert_nothing_left(host, before, f"step {step} of {total}")
+        assert not _relevant(host.snapshot().new_since(before)), f"step {step} of {total}"
 
 
 def test_update_killed_at_any_step_ends_at_what_was_asked_last(host):
@@ -152,7 +152,7 @@ def test_delete_after_the_supervisor_was_killed_leaves_nothing(host):
     os.kill(_supervisor_state(host)["supervisorPid"], signal.SIGKILL)
     host.delete("web")
     eventually(lambda: not host.processes(), "the end of all processes")
-    _assert_nothing_left(host, before, "after the supervisor was killed")
+    assert not _relevant(host.snapshot().new_since(before))
 
 
 def test_a_killed_pause_is_repaired(host):
@@ -190,14 +190,6 @@ def _env_of(host: Host, name: str) -> str:
     pid = next(item["pid"] for item in _supervisor_state(host)["containers"] if item["name"] == name)
     environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return next((item[5:].decode() for item in environment if item.startswith(b"EDIT=")), "")
-
-
-def _assert_nothing_left(host: Host, before: HostState, when: str) -> None:
-    """Compare the host with what it was; the dead of a killed supervisor wait a moment for init to reap them."""
-    deadline = time.monotonic() + 10
-    while (left := _relevant(host.snapshot().new_since(before))) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not left, when
 
 
 def _relevant(new: dict) -> dict:
