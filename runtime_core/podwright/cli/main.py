@@ -39,6 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def program() -> None:
+    """Be the command ``podwright``. It ends at once: to take the interpreter apart, module by module, costs 8 ms."""
+    code = main()  # has flushed standard output; the other goes out by the line
+    os._exit(code)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="podwright", description="Kubernetes pods on this host, with no daemon.")
     parser.add_argument("--version", action="version", version=f"podwright {__version__}")
@@ -219,4 +225,4 @@ def _api(_arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()
