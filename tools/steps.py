@@ -32,12 +32,12 @@ STEPS = (
     Step("podinit-asan", "lint", ["make", "-s", "-C", "runtime_core/podinit", "asan"]),
     _pytest("core", 10),
     Step("ansible-lint", "ansible", ["ansible-lint", "--offline", "--profile", "production"], 10),
-    _pytest("integration", 20),
+    _pytest("integration", 30),
     _pytest("parity", 5),
     _pytest("faults", 15),
     Step("molecule", "molecule", ["molecule", "test"], 15, folder="roles/host"),
     Step("benchmark", "benchmark", ["python", "benchmarks/pod_up.py", "--pairs", "3"], 10, show=True),
     # last: where there is no Pulumi engine yet, it is compiled, which takes five to ten minutes
     Step("pulumi-engine", "pulumi", ["python", "tests/pulumi/engine/build.py"], 30),
-    _pytest("pulumi", 10),
+    _pytest("pulumi", 20),
 )
