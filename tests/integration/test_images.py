@@ -500,3 +500,18 @@ def test_reading_the_store_needs_no_heavy_module(store, tmp_path):
     # -S: an editable installation's own finder would import some of them
     done = subprocess.run([sys.executable, "-I", "-S", "-c", script, folder, tmp_path / "root"], capture_output=True)
     assert (done.stdout, done.stderr) == (b"\n", b"")
+
+
+def test_a_caller_that_ignores_sigchld_is_told(tmp_path):
+    """Its children's exit codes are lost, so nobody could vouch for a layer."""
+    make_busybox_image(tmp_path / "layout")
+    script = (
+        "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "from podwright.images.store import ImageStore; from podwright.runtime import PODINIT\n"
+        "ImageStore(sys.argv[1], podinit=PODINIT).import_layout(sys.argv[2], 'localhost/x:1')\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "root"), str(tmp_path / "layout")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "must not ignore SIGCHLD" in done.stderr.splitlines()[-1]
+    assert [name for name in os.listdir(tmp_path / "root/layers") if not name.startswith(".")] == []

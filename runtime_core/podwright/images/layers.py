@@ -138,10 +138,20 @@ def _feed(podinit: str, folder: str, pieces: Iterator[bytes]) -> str:
     finally:
         with open(reading, "rb") as file:
             line = file.read(4096)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        status = _exit_status(pid)
     if status == 0:
         return ""
+    if status is None:
+        return "how its unpacking ended is unknown: the process that uses podwright must not ignore SIGCHLD"
     return line.decode(errors="backslashreplace").strip() or f"podinit ended with status {status}"
+
+
+def _exit_status(pid: int) -> int | None:
+    """Wait for a child; None when the caller has the kernel reap its children (waitpid(2), ECHILD)."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return None
 
 
 def _spawn(podinit: str, folder: str, stdin: int, stderr: int) -> int:
