@@ -34,6 +34,7 @@ class HostState(NamedTuple):
     links: frozenset[str]
     rules: frozenset[str]
     cgroups: frozenset[str]
+    leases: frozenset[str]
     files: frozenset[str]
 
     def new_since(self, before: "HostState") -> dict[str, list[str]]:
@@ -123,6 +124,7 @@ class Host:
             links=frozenset(self._links()),
             rules=frozenset(self._rules()),
             cgroups=frozenset(str(path) for path in self.cgroup_dirs()),
+            leases=frozenset(self._leases()),
             files=frozenset(self._files()),
         )
 
@@ -160,6 +162,14 @@ class Host:
         network = self.subnet.rsplit(".", 1)[0]
         return [line for line in lines if ALONE or self.bridge in line or network in line or self.mark in line]
 
+    def _leases(self) -> list[str]:
+        path = self.root / "lib/network/leases.json"
+        try:
+            leases = json.loads(path.read_text()).get("leases", {}) if path.exists() else {}
+        except ValueError:  # a test has damaged it
+            return []
+        return [f"{uid} {address}" for uid, address in leases.items()]
+
     def _files(self) -> list[str]:
         return [str(path) for top in (self.root, self.run_dir) for path in top.rglob("*")]
 
@@ -195,6 +205,7 @@ class Host:
             "mounts": [line for line in state.mounts if self._is_ours(line)],
             "links": self._bridged(),
             "cgroups": sorted(state.cgroups),
+            "leases": sorted(state.leases),
             "pods": [str(path) for folder in folders if folder.is_dir() for path in folder.iterdir()],
         }
         return {what: items for what, items in left.items() if items}

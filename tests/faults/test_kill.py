@@ -194,5 +194,5 @@ def _env_of(host: Host, name: str) -> str:
 
 def _relevant(new: dict) -> dict:
     """Leave out what belongs to the installation and not to the pod: its bridge, its NAT, and folders for good."""
-    keep = {"processes", "mounts", "namespaces", "cgroups", "files"}
+    keep = {"processes", "mounts", "namespaces", "cgroups", "leases", "files"}
     return {what: items for what, items in new.items() if what in keep and items}
