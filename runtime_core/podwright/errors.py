@@ -16,7 +16,11 @@ A message is one sentence that a person can act on. ``field`` is a path as Kuber
 (``spec.containers[0].image``); ``value`` is what was found there.
 """
 
-from typing import Any
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class PodwrightError(Exception):

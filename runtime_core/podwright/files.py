@@ -2,10 +2,11 @@
 """Files that survive a crash: atomic writes, and locks that a dead process cannot keep."""
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+from podwright.jsontext import dumps, loads
 
 
 def write_atomic(path: str, data: bytes, *, mode: int = 0o600, sync: bool = True) -> None:
@@ -67,14 +68,14 @@ def remove_temporary(folder: str) -> None:
 
 def canonical_json(value: object) -> bytes:
     """Return the one JSON text of a value: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return dumps(value, sort_keys=True).encode()
 
 
 def read_json(path: str) -> object | None:
     """Return the JSON value in ``path``, or None when there is no such file."""
     try:
         with open(path, "rb") as file:
-            value: object = json.loads(file.read())
+            value: object = loads(file.read())
             return value
     except FileNotFoundError:
         return None
