@@ -55,6 +55,7 @@ class Record:
         "created",
         "hooks",
         "id",
+        "keyring",
         "oci_version",
         "owner",
         "phase",
@@ -78,6 +79,7 @@ class Record:
         start: int = 0,
         cgroup: Sequence[Any] = (),
         hooks: Mapping[str, Any] | None = None,
+        keyring: bool = True,
     ) -> None:
         self.id = id
         self.bundle = bundle
@@ -94,6 +96,8 @@ class Record:
         """What podwright.cgroups needs to find the container's groups again."""
         self.hooks: dict[str, Any] = dict(hooks or {})
         """Those that are run beside the container: poststart and poststop."""
+        self.keyring = keyring
+        """Whether its processes have session keyrings of their own."""
 
     def alive(self) -> bool:
         """Tell whether the container's first process lives."""
