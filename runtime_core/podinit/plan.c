@@ -6,12 +6,13 @@
 
 #include "steps.h"
 
-#define PLAN_VERSION 1
+#define SANDBOX_VERSION 1
+#define PLAN_VERSION 2
 
-static int check_version(const struct json *root, struct failure *failure)
+static int check_version(const struct json *root, int64_t known, struct failure *failure)
 {
 	int64_t version;
-	return json_integer(root, "version", PLAN_VERSION, PLAN_VERSION, &version, failure);
+	return json_integer(root, "version", known, known, &version, failure);
 }
 
 // A name becomes a file's name, so it is checked here too.
@@ -79,7 +80,7 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 {
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "restartPolicy",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", NULL };
-	if (json_only(root, known, failure) < 0 || check_version(root, failure) < 0 ||
+	if (json_only(root, known, failure) < 0 || check_version(root, SANDBOX_VERSION, failure) < 0 ||
 	    json_text(root, "uid", &plan->uid, failure) < 0 || json_text(root, "name", &plan->name, failure) < 0 ||
 	    json_text(root, "namespace", &plan->namespace, failure) < 0 ||
 	    json_text(root, "hostname", &plan->hostname, failure) < 0 || read_policy(root, &plan->restart, failure) < 0 ||
@@ -128,16 +129,18 @@ static int read_container_fields(struct container_plan *plan, const struct json 
 				 struct failure *failure)
 {
 	static const char *const known[] = { "version",	   "name",    "hash",	   "args",  "env",   "cwd",
-					     "stopSignal", "cgroups", "oomEvents", "lower", "steps", NULL };
+					     "stopSignal", "cgroups", "oomEvents", "lower", "steps", "namespaces", "uidMappings",
+					     "gidMappings", "timeOffsets", "terminal", "hooks", "state", "keyring", "netDevices",
+					     NULL };
 	const struct json *args, *env;
-	if (json_only(root, known, failure) < 0 || check_version(root, failure) < 0 ||
+	if (json_only(root, known, failure) < 0 || check_version(root, PLAN_VERSION, failure) < 0 ||
 	    json_text(root, "name", &plan->name, failure) < 0 || json_text(root, "hash", &plan->hash, failure) < 0 ||
 	    json_texts(root, "args", &args, failure) < 0 || json_texts(root, "env", &env, failure) < 0 ||
 	    json_text(root, "cwd", &plan->cwd, failure) < 0 ||
 	    json_integer(root, "stopSignal", 1, SIGRTMAX, &plan->stop_signal, failure) < 0 ||
 	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_oom_events(plan, root, failure) < 0 ||
 	    json_texts(root, "lower", &plan->lower, failure) < 0 ||
-	    json_list(root, "steps", &plan->steps, failure) < 0 || steps_check(plan->steps, failure) < 0)
+	    json_list(root, "steps", &plan->steps, failure) < 0 || steps_check(plan->steps, false, failure) < 0)
 		return -1;
 	if (strcmp(plan->name, name) != 0)
 		return fail(failure, "name is %.80s, not the folder's %s", plan->name, name);
