@@ -73,6 +73,7 @@ _WITHOUT_ACL_PARAMETER = frozenset(
     ("bind", "none", "tmpfs", "ramfs", "proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2")
 )
 _OTHERS = ("remount", "tmpcopyup", "src-nofollow")
+_MAX_PARAMETER = 255  # bytes of a name and of a value that fsconfig(2) takes
 _MAX_PARAMETERS = 4096  # bytes: a page, as mount(2) has it
 
 KNOWN = tuple(
@@ -176,8 +177,12 @@ def _add_parameter(result: MountOptions, word: str, field: str) -> None:
             field=field,
             value=word,
         )
-    if not name or len(word.partition("=")[0]) > 255:
-        raise ManifestError(f"{field}: {word[:80]!r} is no option of a mount", field=field, value=word)
+    if not name or any(len(part.encode()) > _MAX_PARAMETER for part in (name, word[len(name) + 1 :])):
+        raise ManifestError(
+            f"{field}: {word[:80]!r} is no option of a mount; name and value have {_MAX_PARAMETER} bytes at most",
+            field=field,
+            value=word,
+        )
     result.parameters.append(word)
 
 

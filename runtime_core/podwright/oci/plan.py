@@ -14,7 +14,7 @@ from podwright.oci.devices import device_steps
 from podwright.oci.hooks import any_before_pivot, compile_hooks, state_text
 from podwright.oci.lsm import selinux_label
 from podwright.oci.mount import Surroundings, mount_steps
-from podwright.oci.mount_options import PROPAGATION
+from podwright.oci.mount_options import MS_PRIVATE, MS_UNBINDABLE, PROPAGATION
 from podwright.oci.namespaces import (
     Namespaces,
     check_mapped,
@@ -101,9 +101,11 @@ def compile_bundle(
     namespaces = Namespaces(linux.get("namespaces") or ())
     change_root = "chroot" if not namespaces.named("mount") else "move_root" if no_pivot else "pivot_root"
     root: list[Step] = [["rootfs", bundle.rootfs]]
-    propagation = linux.get("rootfsPropagation")
+    propagation = PROPAGATION.get(linux.get("rootfsPropagation") or "", 0)
+    if propagation & MS_UNBINDABLE:
+        propagation ^= MS_UNBINDABLE | MS_PRIVATE  # the root itself has to be bound first
     if propagation:
-        root.insert(0, ["propagation", PROPAGATION[propagation]])
+        root.insert(0, ["propagation", propagation])
     plan = _plan(spec, namespaces, hierarchies, seccomp, root, change_root, bundle=bundle.path)
     if any(plan["hooks"].values()):
         plan["state"] = state_text(spec, container_id, bundle.path)
