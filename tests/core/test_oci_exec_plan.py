@@ -64,7 +64,7 @@ def test_what_comes_from_the_container():
     spec["linux"]["personality"] = {"domain": "LINUX32"}
     plan = compiled(PROCESS, spec)
     assert [step[0] for step in plan["steps"]] == [
-        "rlimit", "scheduler", "io_priority", "personality", "umask", "capabilities", "user",
+        "rlimit", "oom_score_adj", "scheduler", "io_priority", "personality", "umask", "capabilities", "user",
     ]  # fmt: skip
     assert plan["affinity"] == ["", "1"]
     assert step_of(plan, "capabilities")[1]["effective"] != "0" * 16

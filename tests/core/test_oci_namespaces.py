@@ -8,6 +8,7 @@ import pytest
 from ocitools import changed, compiled, compiled_with, steps_of
 from podwright.errors import ManifestError
 from podwright.oci.default_spec import default_spec
+from podwright.oci.namespaces import Namespaces
 
 WHOLE = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 
@@ -83,13 +84,30 @@ def test_mappings():
     assert plan["gidMappings"] == [[0, 100000, 65536]]
 
 
-def test_a_user_namespace_that_is_joined_has_mappings_of_its_own():
+def test_a_user_namespace_that_is_joined_has_mappings_of_its_own(monkeypatch):
+    monkeypatch.setattr(Namespaces, "own", lambda self, kind: True)  # as if this path were another one
     spec = with_user_namespace()
-    for entry in spec["linux"]["namespaces"]:
-        if entry["type"] == "user":
-            entry["path"] = "/proc/self/ns/user"
+    joined = {"type": "user", "path": "/proc/self/ns/user"}
+    spec["linux"]["namespaces"] = [joined, {"type": "mount"}, {"type": "uts"}]
     plan = compiled(spec)
+    assert plan["namespaces"][0] == ["user", "/proc/self/ns/user"]
     assert (plan["uidMappings"], plan["gidMappings"]) == ([], [])
+
+
+def test_a_user_namespace_that_the_caller_is_in_already():
+    spec = default_spec()
+    spec["linux"]["namespaces"].append({"type": "user", "path": "/proc/self/ns/user"})
+    assert ["user", "/proc/self/ns/user"] not in compiled(spec)["namespaces"]
+
+
+def test_the_root_is_not_changed_in_the_hosts_own_mount_namespace():
+    spec = changed(
+        default_spec(), "linux.namespaces", [{"type": "uts"}, {"type": "mount", "path": "/proc/self/ns/mnt"}]
+    )
+    spec["linux"] |= {"maskedPaths": [], "readonlyPaths": []}
+    assert steps_of(compiled(spec), "chroot")
+    with pytest.raises(ManifestError, match=r"linux\.maskedPaths needs a mount namespace"):
+        compiled(changed(spec, "linux.maskedPaths", ["/x"]))
 
 
 @pytest.mark.parametrize(

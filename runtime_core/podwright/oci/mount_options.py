@@ -72,6 +72,9 @@ _ACL = frozenset(("acl", "noacl"))
 _WITHOUT_ACL_PARAMETER = frozenset(
     ("bind", "none", "tmpfs", "ramfs", "proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2")
 )
+# The specification's own conformance tests (runtime-tools, "mounts") give these to binds as well, where mount(2) takes
+# and ignores them.
+_LEFT_TO_THE_SOURCE = frozenset(("mode", "size"))
 _OTHERS = ("remount", "tmpcopyup", "src-nofollow")
 _MAX_PARAMETER = 255  # bytes of a name and of a value that fsconfig(2) takes
 _MAX_PARAMETERS = 4096  # bytes: a page, as mount(2) has it
@@ -187,9 +190,10 @@ def _add_parameter(result: MountOptions, word: str, field: str) -> None:
 
 
 def _check_without_parameters(result: MountOptions, field: str) -> None:
-    what = "a remount" if result.remount and result.bind is None else "a bind mount"
+    what = "a bind mount" if result.bind is not None else "a remount"
+    ignored = _LEFT_TO_THE_SOURCE if result.bind is not None else ()
     for word in result.parameters:
-        if word not in _SUPERBLOCK:
+        if word not in _SUPERBLOCK and word.partition("=")[0] not in ignored:
             raise ManifestError(
                 f"{field}: {word!r} is for the file system, which {what} does not change; remove it",
                 field=field,
