@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from ocitools import changed, compiled, compiled_with, steps_of
+from ocispecs import changed, compiled, compiled_with, steps_of
 from podwright.errors import ManifestError
 from podwright.oci.default_spec import default_spec
 from podwright.oci.namespaces import Namespaces
