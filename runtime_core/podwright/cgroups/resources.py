@@ -17,13 +17,14 @@ _INT64 = (-(1 << 63), (1 << 63) - 1)
 _LIMIT = (-1, (1 << 63) - 1)  # -1 is none
 _UINT64 = (0, (1 << 64) - 1)
 _UINT32 = (0, (1 << 32) - 1)
+_NUMBER = (-1, (1 << 31) - 1)  # of a device; the kernel's own numbers are much smaller
 _WEIGHT = (0, 1000)  # 0 is unset, 10 the least
 _DEVICE = {"major!": _UINT32, "minor!": _UINT32}
 _THROTTLED = [{**_DEVICE, "rate!": _UINT64}]
 
 # A name with "!" must be there; a pair is the range of an integer.
 _SHAPE: dict[str, Any] = {
-    "devices": [{"allow!": bool, "type": str, "major": _LIMIT, "minor": _LIMIT, "access": str}],
+    "devices": [{"allow!": bool, "type": str, "major": _NUMBER, "minor": _NUMBER, "access": str}],
     "memory": {
         "limit": _LIMIT, "reservation": _LIMIT, "swap": _LIMIT, "kernel": _LIMIT, "kernelTCP": _LIMIT,
         "swappiness": _UINT64, "disableOOMKiller": bool, "useHierarchy": bool, "checkBeforeUpdate": bool,
