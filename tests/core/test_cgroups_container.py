@@ -436,3 +436,20 @@ def test_processor_limits_are_tried_in_the_other_order(v1):
     v1.files.write = kernel
     group.update({"cpu": {"quota": 5_000, "period": 5_000}})
     assert v1.files.log == ["cpu,cpuacct/pod/c1/cpu.cfs_quota_us = 5000", "cpu,cpuacct/pod/c1/cpu.cfs_period_us = 5000"]
+
+
+def test_an_empty_cpuset_that_someone_else_left_is_filled(v1):
+    for path in ("pod", "pod/c1"):
+        os.mkdir(f"{v1.path}/cpuset/{path}")
+        for name in ("cpuset.cpus", "cpuset.mems", "cgroup.procs"):
+            with open(f"{v1.path}/cpuset/{path}/{name}", "w"):
+                pass
+    v1.created(None)
+    assert [v1.files.read(f"{v1.path}/cpuset/{path}/cpuset.mems") for path in ("pod", "pod/c1")] == ["0-1", "0-1"]
+
+
+def test_v2_of_a_hybrid_host_enables_only_what_is_asked_for(hybrid):
+    hybrid.created({"pids": {"limit": 5}})
+    assert not orders(hybrid, "subtree_control")
+    hybrid.open("/other").create({"hugepageLimits": [{"pageSize": "2MB", "limit": 1}]})
+    assert orders(hybrid, "subtree_control") == ["cgroup.subtree_control = +hugetlb"]
