@@ -193,6 +193,26 @@ def test_the_groups_of_others_stay(v1):
     assert v1.files.children(f"{v1.path}/memory") == ["pod"]
 
 
+def test_a_process_may_enter_a_group_further_down(hybrid):
+    group = hybrid.created(None)
+    own = hybrid.relative(group)
+    assert group.below("/") == group.below("") == group.directories
+    hybrid.files.make(f"{hybrid.path}/memory/pod/c1/a")
+    hybrid.files.make(f"{hybrid.path}/memory/pod/c1/a/b")
+    deeper = [os.path.relpath(path, hybrid.path) for path in group.below("memory,pids-not:a/b")]
+    assert deeper == [f"{path}/a/b" if path.startswith("memory/") else path for path in own]
+    with pytest.raises(HostError, match=r"the container has no cgroup 'a': .*/pod/c1/a is not there"):
+        group.below("a")
+    with pytest.raises(HostError, match="names controllers that the container has no group for"):
+        group.below("rdma:a")
+
+
+@pytest.mark.parametrize("path", ["../..", "/a/../../b", "memory:../x", "a\nb"])
+def test_no_process_enters_a_group_outside(v1, path):
+    with pytest.raises(ManifestError, match=r"below the container's own, without \.\."):
+        v1.created(None).below(path)
+
+
 def test_a_failed_create_leaves_no_group(v1):
     v1.files.refuse["pids.max"] = errno.EINVAL
     with pytest.raises(HostError, match=r"^linux\.resources\.pids\.limit: cannot set pids\.max of .* to 50") as caught:

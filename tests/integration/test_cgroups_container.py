@@ -357,3 +357,36 @@ def test_memory_as_only_v1_has_it(group):
     group.create({"memory": memory})
     assert read(group, "memory", "memory.swappiness") == "10"
     assert "oom_kill_disable 1" in read(group, "memory", "memory.oom_control")
+
+
+def test_a_relative_path_is_below_our_own_group(path):
+    group = ContainerCgroup.open(path.lstrip("/"), "c1")
+    try:
+        group.create()
+        with inside(group.directories, "cat", "/proc/self/cgroup", stdout=subprocess.PIPE, text=True) as process:
+            lines = process.communicate()[0].splitlines()
+        assert [line for line in lines if not line.endswith(path)] == []
+        assert len(lines) == len(group.directories)
+    finally:
+        group.destroy()
+    assert not group.exists()
+
+
+def test_a_runtime_that_is_killed_while_it_pauses_leaves_a_container_that_can_go(group):
+    """SIGKILL in the middle of freeze, at some moment of many."""
+    group.create()
+    script = (
+        "import ast, sys; from podwright.cgroups.container import ContainerCgroup\n"
+        "group = ContainerCgroup.restored(ast.literal_eval(sys.argv[1]))\n"
+        "print(flush=True)\n"
+        "while True: group.freeze(); group.thaw()"
+    )
+    with inside(group.directories, "sleep", "300"):
+        for pause in (0, 0.001, 0.003):
+            command = [sys.executable, "-c", script, repr(group.record())]
+            with subprocess.Popen(command, stdout=subprocess.PIPE) as runtime:
+                runtime.stdout.readline()
+                time.sleep(pause)
+                runtime.kill()
+        again = ContainerCgroup.restored(group.record())
+        again.destroy()

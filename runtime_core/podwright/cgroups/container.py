@@ -88,6 +88,12 @@ class ContainerCgroup:
         """The absolute directories, one per hierarchy, that a process of the container enters."""
         return [hierarchy.directory(group) for hierarchy, group in self._groups]
 
+    def below(self, path: str) -> list[str]:
+        """Return the directories for a process of ``exec --cgroup PATH`` (place.py)."""
+        from podwright.cgroups.place import below
+
+        return below(self._groups, path)
+
     def mounts(self) -> list[tuple[str, list[str], str, int]]:
         """Return for each hierarchy: its mount point, controllers (and name=…), the container's directory, version.
 
