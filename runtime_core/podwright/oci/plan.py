@@ -14,7 +14,7 @@ from podwright.oci.devices import device_steps
 from podwright.oci.hooks import any_before_pivot, compile_hooks, state_text
 from podwright.oci.lsm import selinux_label
 from podwright.oci.mount import Surroundings, mount_steps
-from podwright.oci.mount_options import PROPAGATION
+from podwright.oci.mount_options import MS_PRIVATE, MS_UNBINDABLE, PROPAGATION
 from podwright.oci.namespaces import (
     Namespaces,
     check_mapped,
@@ -22,8 +22,6 @@ from podwright.oci.namespaces import (
     compile_net_devices,
     compile_time_offsets,
 )
-from podwright.oci.pod_rules import PodFilter, check_pod
-from podwright.oci.scheduling import affinity, memory_policy_step
 from podwright.oci.schema import check_config
 from podwright.oci.sysctl import sysctl_steps
 
@@ -59,6 +57,7 @@ def compile_plan(
     ``oom_events`` where its OOM kills are counted (None: nowhere), ``seccomp`` the file of the compiled filter (None
     only when the configuration asks for none). Raises ManifestError naming the first member that cannot be carried out.
     """
+    from podwright.oci.pod_rules import PodFilter, check_pod
     from podwright.oci.spec import SECCOMP_ANNOTATION
 
     check_config(spec)
@@ -99,11 +98,14 @@ def compile_bundle(
     if bool(linux.get("seccomp")) != (seccomp is not None):
         raise ManifestError("linux.seccomp and the compiled filter must come together", field="linux.seccomp")
     namespaces = Namespaces(linux.get("namespaces") or ())
-    change_root = "chroot" if not namespaces.named("mount") else "move_root" if no_pivot else "pivot_root"
+    # In the host's own mount namespace the host's root would be changed.
+    change_root = "chroot" if not namespaces.own("mount") else "move_root" if no_pivot else "pivot_root"
     root: list[Step] = [["rootfs", bundle.rootfs]]
-    propagation = linux.get("rootfsPropagation")
+    propagation = PROPAGATION.get(linux.get("rootfsPropagation") or "", 0)
+    if propagation & MS_UNBINDABLE:
+        propagation ^= MS_UNBINDABLE | MS_PRIVATE  # the root itself has to be bound first
     if propagation:
-        root.insert(0, ["propagation", PROPAGATION[propagation]])
+        root.insert(0, ["propagation", propagation])
     plan = _plan(spec, namespaces, hierarchies, seccomp, root, change_root, bundle=bundle.path)
     if any(plan["hooks"].values()):
         plan["state"] = state_text(spec, container_id, bundle.path)
@@ -149,7 +151,8 @@ def _plan(
     steps += [[change_root], *_inside_steps(spec, linux, namespaces, late)]
     if process is not None:
         check_mapped(process, linux)
-        affinity(process, "process")
+        if process.get("execCPUAffinity"):
+            _check_affinity(process)
         steps += processes.inside_steps(process, linux)
         steps += processes.last_steps(process, seccomp)
     return {
@@ -183,6 +186,8 @@ def _inside_steps(
                 raise ManifestError(f"{key} is {name!r}, which is longer than 64 bytes", field=key, value=name)
             yield [key, name]
     if linux.get("memoryPolicy"):
+        from podwright.oci.scheduling import memory_policy_step
+
         yield memory_policy_step(linux["memoryPolicy"])
     yield from sysctl_steps(linux.get("sysctl") or {}, namespaces)
     # Masks come last: they would hide what the others need.
@@ -192,6 +197,12 @@ def _inside_steps(
             yield [kind, path]
     if (spec.get("root") or {}).get("readonly"):
         yield ["root_readonly"]
+
+
+def _check_affinity(process: Mapping[str, Any]) -> None:
+    from podwright.oci.scheduling import affinity
+
+    affinity(process, "process")  # it is for `exec`, which may be long after
 
 
 def _linux(spec: Mapping[str, Any]) -> Mapping[str, Any]:

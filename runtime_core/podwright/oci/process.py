@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from podwright.errors import ManifestError
 from podwright.oci import lsm
-from podwright.oci.scheduling import io_priority_step, scheduler_step
 from podwright.oci.shape import U64, wrong
 from podwright.security import capabilities
 
@@ -72,8 +71,12 @@ def inside_steps(process: Mapping[str, Any], linux: Mapping[str, Any], field: st
     if process.get("oomScoreAdj") is not None:
         yield ["oom_score_adj", process["oomScoreAdj"]]
     if process.get("scheduler"):
+        from podwright.oci.scheduling import scheduler_step
+
         yield scheduler_step(process["scheduler"], f"{field}.scheduler")
     if process.get("ioPriority"):
+        from podwright.oci.scheduling import io_priority_step
+
         yield io_priority_step(process["ioPriority"], f"{field}.ioPriority")
     if linux.get("personality"):
         yield _personality(linux["personality"])
