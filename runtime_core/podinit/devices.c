@@ -44,6 +44,12 @@ static int read_device(const struct step *step, struct device *device, struct fa
 	return 0;
 }
 
+int check_device(const struct step *step, struct failure *failure)
+{
+	struct device device;
+	return read_device(step, &device, failure);
+}
+
 static bool is_device(int fd, const struct device *device)
 {
 	struct stat status;

@@ -2,7 +2,7 @@
 // Carries a plan's steps out as the runtime does, for tests of their interface: in a user namespace (the IDs 0 to 65535
 // are those from 100000 on the host) with all other namespaces new too, or as an exec does, in the caller's namespaces.
 //
-// usage: steps_driver userns|exec PLAN; PLAN is {"steps", "args", "cwd", "deny"}
+// usage: steps_driver userns|exec PLAN; PLAN is {"steps", "args", "cwd", "deny", "hostPid"}
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -74,9 +74,8 @@ static int in_user_namespace(struct jail *jail, const struct json *plan)
 	jail->source_count = steps->count;
 	if (pipe(ends) < 0)
 		return 125;
-	pid_t pid = kernel_clone(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-					 CLONE_NEWUTS | CLONE_NEWCGROUP,
-				 NULL);
+	const uint64_t always = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+	pid_t pid = kernel_clone(always | (json_get(plan, "hostPid")->type == JSON_TRUE ? 0 : CLONE_NEWPID), NULL);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, 9);
 		close(ends[1]);

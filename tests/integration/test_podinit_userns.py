@@ -55,10 +55,10 @@ def folder() -> Iterator[Path]:
 
 
 def drive(
-    driver: Path, folder: Path, steps: list[Any], args: list[str], mode: str = "userns", deny: bool = False
+    driver: Path, folder: Path, steps: list[Any], args: list[str], mode: str = "userns", **how: bool
 ) -> tuple[int, str, str]:
     plan = folder / "plan.json"
-    plan.write_text(json.dumps({"steps": steps, "args": args, "cwd": "/", "deny": deny}))
+    plan.write_text(json.dumps({"steps": steps, "args": args, "cwd": "/", "deny": False, "hostPid": False, **how}))
     command = [driver, mode, plan]
     done = subprocess.run(command, env={"ASAN_OPTIONS": "detect_leaks=0"}, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout, done.stderr
@@ -174,6 +174,16 @@ def test_s33_where_setgroups_is_denied_there_are_no_groups_to_set(driver: Path, 
     steps = steps_in(folder, end=[END[0], ["user", 0, 0, [5]]])
     code, _, errors = drive(driver, folder, steps, shell("echo works"), deny=True)
     assert (code, errors) == (125, "setgroups : Operation not permitted\n")
+
+
+@pytest.mark.parametrize("shape", ["bound", "none"])
+def test_s24_without_a_pid_namespace_the_hosts_procfs_is_written(driver: Path, folder: Path, shape: str) -> None:
+    """A user namespace may mount a procfs only for a PID namespace of its own."""
+    mounts = steps_in(folder, after=[["oom_score_adj", 400], ["sysctl", "net.ipv4.ip_unprivileged_port_start", "7"]])
+    mounts[1:2] = [bind("/proc", "/proc", recursive=True)] if shape == "bound" else []
+    script = "cat /proc/self/oom_score_adj /proc/sys/net/ipv4/ip_unprivileged_port_start"
+    code, output, _ = drive(driver, folder, mounts, shell(script if shape == "bound" else "echo works"), hostPid=True)
+    assert (code, output) == (0, "400\n7\n" if shape == "bound" else "works\n")
 
 
 def test_a_filter_is_read_where_the_host_sees_it(driver: Path, folder: Path) -> None:
