@@ -185,8 +185,8 @@ def test_a_hit_imports_little(tmp_path):
         command = [sys.executable, "-S", "-c", script, str(tmp_path)]
         environment = {"PYTHONPATH": os.path.dirname(os.path.dirname(podwright.__file__))}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    allowed = {"__future__", "_json", "_sha2", "_sha256", "hashlib", "_hashlib", "_blake2", "podwright", "podwright.errors",
-               "podwright.jsontext", "podwright.security", "podwright.security.capabilities",
+    allowed = {"__future__", "_json", "_sha2", "_sha256", "hashlib", "_hashlib", "_blake2", "podwright",
+               "podwright.errors", "podwright.jsontext", "podwright.security", "podwright.security.capabilities",
                "podwright.security.seccomp_cache"}  # fmt: skip
     assert set(done.stdout.split()) <= allowed
 

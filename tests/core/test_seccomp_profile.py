@@ -133,7 +133,7 @@ def test_notify_needs_its_agent():
     assert verdict(compiled(profile), "mkdir") == NOTIFY
     with pytest.raises(ManifestError, match="listenerPath is None: SCMP_ACT_NOTIFY needs"):
         compiled({**profile, "listenerPath": None})
-    for name in ("sendmsg", "write", "close", "execve", "exit_group"):
+    for name in ("sendmsg", "write", "close", "setresuid", "execve", "exit_group"):
         with pytest.raises(ManifestError, match=f"'{name}': starting the container needs this call"):
             compiled({**profile, "syscalls": [{**rule, "names": ["mkdir", name]}]})
 

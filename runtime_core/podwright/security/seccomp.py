@@ -5,7 +5,7 @@ A filter is a program of 8-byte instructions that the kernel runs at each system
 first (one that the profile does not name kills the process), then finds the interval of system call numbers that the
 number lies in by binary search; at the end of the way stands either a verdict or the comparisons of some arguments.
 
-Podman's default profile, 441 names, compared with what libseccomp 2.5 makes of it as runc calls it (the verdicts are
+Podman's default profile, 438 names, compared with what libseccomp 2.5 makes of it as runc calls it (the verdicts are
 the same, tests/core/test_seccomp_oracle.py):
 
 ========================  =============  ===========  ======================

@@ -47,10 +47,10 @@ _ARCHITECTURES = frozenset(
 )  # fmt: skip
 _FLAGS = frozenset(f"SECCOMP_FILTER_FLAG_{name}" for name in ("TSYNC", "LOG", "SPEC_ALLOW", "WAIT_KILLABLE_RECV"))
 # podinit makes these between the load of the filter and the program's start, when nobody answers for them yet: it hands
-# the listener over, closes what it has open, and executes.
+# the listener over, becomes the user (after the load, unless there is no_new_privs), closes what it has open, executes.
 _NEVER_NOTIFY = frozenset(
     ("sendmsg", "sendto", "recvmsg", "recvfrom", "read", "write", "close", "close_range", "accept4", "dup3", "execve",
-     "prctl", "capset", "exit_group")
+     "prctl", "capset", "setgroups", "setresgid", "setresuid", "chdir", "getcwd", "exit_group")
 )  # fmt: skip
 
 
