@@ -262,7 +262,9 @@ def test_the_terminal_goes_to_the_socket(containers, bundle, tmp_path):
 def test_exec_runs_beside_the_container(containers, bundle, tmp_path):
     containers.create("c1", bundle("sleep", "600"))
     containers.start("c1")
-    asked = bundletools.configuration("sh", "-c", f"echo $A > {tmp_path}/out; exit 5", env=["A=b", "PATH=/bin"])["process"]
+    asked = bundletools.configuration("sh", "-c", f"echo $A > {tmp_path}/out; exit 5", env=["A=b", "PATH=/bin"])[
+        "process"
+    ]
     launched = containers.exec("c1", asked, pid_file=str(tmp_path / "pid"))
     with process.find(launched.pid, launched.start, zombies=True) as handle:
         assert handle.exit_code() == 5
