@@ -18,6 +18,8 @@ struct privileges {
 	gid_t groups[MAX_GROUPS];
 	bool no_new_privileges;
 	struct sock_fprog filter; // no filter: a NULL pointer
+	unsigned filter_flags;
+	const char *listener_path, *listener_metadata;
 };
 
 // From a "capabilities" step's object, all five sets as hexadecimal strings.

@@ -9,6 +9,8 @@
 #include "privileges.h"
 #include "util.h"
 
+#define MAX_SOURCES 1024
+
 // What the steps work on: the container's first process, from its folder on the host to its own root.
 struct jail {
 	int base, root;
@@ -16,11 +18,19 @@ struct jail {
 	mode_t umask; // of the container's program; the steps themselves run under 0
 	const struct json *lower;
 	const char *cwd;
+	bool user_namespace;
+	int *sources;
+	size_t source_count;
+	int (*hooks)(struct jail *, struct failure *);
+	void *context;
 	struct privileges privileges;
 };
 
-// Kinds, arguments and order. Without overlay, pivot_root, capabilities and user a container would not be one.
-int steps_check(const struct json *steps, struct failure *failure);
+int steps_check(const struct json *steps, bool exec, struct failure *failure);
+bool steps_have_idmap(const struct json *steps);
+int steps_prepare(const struct json *steps, int sources[], size_t count, struct failure *failure);
+int steps_raise_limits(const struct json *steps, struct failure *failure);
+int steps_read_filter(const struct json *steps, struct privileges *privileges, struct failure *failure);
 
 // In the container's first process. The message names the step: "step 3 mount: proc /proc: …".
 int steps_run(struct jail *jail, const struct json *steps, struct failure *failure);

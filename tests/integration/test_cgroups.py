@@ -11,9 +11,10 @@ import time
 import pytest
 
 from podwright.cgroups.cgroupfs import Cgroupfs
-from podwright.cgroups.hierarchy import detect, parse_mountinfo
+from podwright.cgroups.hierarchy import detect
 from podwright.cgroups.limits import Limits
 from podwright.cgroups.manager import SANDBOX, CgroupManager
+from podwright.cgroups.mounts import parse_mountinfo
 from podwright.cgroups.v2 import V2Hierarchy
 
 APP = Limits(container=True)
