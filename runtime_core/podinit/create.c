@@ -67,16 +67,14 @@ static int prepare(struct creation *creation, struct failure *failure)
 	const struct json *steps = creation->plan.process.steps;
 	umask(0);
 	affinity_reset();
-	for (size_t i = 0; i < MAX_SOURCES; i++)
-		creation->sources[i] = -1;
-	if (!creation->user_namespace && !steps_have_idmap(steps))
+	if (!creation->user_namespace)
 		return 0;
-	creation->source_count = steps->count;
 	if (steps->count > MAX_SOURCES)
-		return fail(failure, "a plan with a user namespace or an idmapped mount has at most %d steps", MAX_SOURCES);
+		return fail(failure, "a plan with a user namespace has at most %d steps", MAX_SOURCES);
+	creation->source_count = steps->count;
 	if (steps_prepare(steps, creation->sources, steps->count, failure) < 0)
 		return -1;
-	return creation->user_namespace ? steps_raise_limits(steps, failure) : 0;
+	return steps_raise_limits(steps, failure);
 }
 
 static pid_t clone_first_process(struct creation *creation, struct failure *failure)

@@ -37,7 +37,7 @@ static int join(const struct starter *starter, const struct exec_plan *plan, uin
 static int start(struct starter *starter, const struct exec_plan *plan, int preserved, struct failure *failure)
 {
 	int pair[2];
-	uint64_t joined;
+	uint64_t joined = 0;
 	struct privileges filter = { 0 };
 	static const struct namespaces none = { 0 };
 	if (starter_open(starter, failure) < 0 || channel_pair(pair, failure) < 0 ||

@@ -160,15 +160,12 @@ static int wait_for_start(int listener, struct failure *failure)
 	}
 }
 
-// A filter with a listener is loaded while somebody can still fetch the listener's descriptor from here.
-static int load_filter(const struct privileges *privileges, int channel, struct failure *failure)
+// Somebody can still fetch the listener's descriptor from here.
+static int give_listener(int listener, int channel, struct failure *failure)
 {
 	char number[12];
-	int listener = privileges_load_filter(privileges, failure);
-	if (listener < 0)
-		return -1;
-	if (!privileges->listener_path || !privileges->listener_path[0])
-		return 0;
+	if (listener <= 0)
+		return listener;
 	snprintf(number, sizeof number, "%d", listener);
 	if (channel_ask(channel, MESSAGE_LISTENER, number, failure) < 0)
 		return -1;
@@ -176,35 +173,61 @@ static int load_filter(const struct privileges *privileges, int channel, struct 
 	return 0;
 }
 
-// From here on the process is the container's: what it reports, it reports through `channel`, in the end the caller's.
-static int start_program(const struct jail_start *start, const struct privileges *privileges, int *channel,
+// The last act before the program. A filter that somebody listens to is loaded earlier, while they can be told.
+static bool filter_comes_last(const struct privileges *privileges)
+{
+	return privileges->no_new_privileges && !(privileges->listener_path && privileges->listener_path[0]);
+}
+
+static int become_user(const struct jail_start *start, const struct privileges *privileges, int channel,
+		       struct failure *failure)
+{
+	int listener = privileges_apply(privileges, start->process->cwd, failure);
+	if (give_listener(listener, channel, failure) < 0)
+		return -1;
+	if (!privileges->no_new_privileges || filter_comes_last(privileges))
+		return 0;
+	return give_listener(privileges_load_filter(privileges, failure), channel, failure);
+}
+
+// Who hears what goes wrong: the process that creates the container, later the one that starts it.
+struct outlet {
+	int fd;
+	bool started;
+};
+
+// The created state.
+static int wait_until_started(const struct jail_start *start, int listener, struct outlet *outlet,
+			      struct failure *failure)
+{
+	const struct container_plan *plan = start->container;
+	if (listener < 0)
+		return 0;
+	channel_send(outlet->fd, MESSAGE_READY, "");
+	int caller = wait_for_start(listener, failure);
+	if (caller < 0)
+		return -1;
+	close(outlet->fd);
+	*outlet = (struct outlet){ .fd = caller, .started = true };
+	return hooks_run(plan->hooks, "startContainer", plan->state, getpid(), failure);
+}
+
+// Returns only when it failed.
+static int start_program(const struct jail_start *start, const struct privileges *privileges, struct outlet *outlet,
 			 struct failure *failure)
 {
 	char program[PATH_MAX];
 	int listener = start->listener;
-	bool listens = privileges->listener_path && privileges->listener_path[0];
-	bool late = privileges->no_new_privileges && !listens;
 	// Before the working directory is entered: no fd of the host may be reachable through it (CVE-2024-21626).
-	if (streams_settle(start->preserved, channel, &listener, failure) < 0 ||
-	    privileges_apply(privileges, start->process->cwd, failure) < 0 ||
-	    find_program(start->process, program, failure) < 0)
+	if (streams_settle(start->preserved, &outlet->fd, &listener, failure) < 0)
 		return -1;
-	if (privileges->no_new_privileges && listens && load_filter(privileges, *channel, failure) < 0)
+	if (become_user(start, privileges, outlet->fd, failure) < 0 ||
+	    find_program(start->process, program, failure) < 0 ||
+	    wait_until_started(start, listener, outlet, failure) < 0)
 		return -1;
-	if (listener >= 0) {
-		channel_send(*channel, MESSAGE_READY, "");
-		int caller = wait_for_start(listener, failure);
-		if (caller < 0)
-			return -1;
-		close(*channel);
-		*channel = caller;
-		const struct container_plan *plan = start->container;
-		if (hooks_run(plan->hooks, "startContainer", plan->state, getpid(), failure) < 0)
-			return -1;
-	}
 	if (start->affinity && affinity_set(start->affinity, failure) < 0)
 		return -1;
-	if (late && privileges_load_filter(privileges, failure) < 0)
+	if (filter_comes_last(privileges) && privileges_load_filter(privileges, failure) < 0)
 		return -1;
 	execve(program, start->process->args, start->process->env);
 	return fail_at(failure, "exec", program);
@@ -243,7 +266,7 @@ static void close_others(const struct jail_start *start)
 _Noreturn void jail_main(const struct jail_start *start)
 {
 	struct failure failure;
-	int channel = start->channel;
+	struct outlet outlet = { .fd = start->channel };
 	struct terminal terminal = { .start = start, .console = { -1, -1 } };
 	struct jail jail = { .base = -1,
 			     .root = -1,
@@ -264,7 +287,10 @@ _Noreturn void jail_main(const struct jail_start *start)
 	reset_signals();
 	setsid();
 	if (enter_namespaces(start, &failure) == 0 && make_jail(&terminal, &jail, &failure) == 0)
-		start_program(start, &jail.privileges, &channel, &failure);
-	channel_send(channel, MESSAGE_FAILED, failure.reason);
+		start_program(start, &jail.privileges, &outlet, &failure);
+	if (outlet.started)
+		send(outlet.fd, failure.reason, strlen(failure.reason), MSG_NOSIGNAL);
+	else
+		channel_send(outlet.fd, MESSAGE_FAILED, failure.reason);
 	_exit(EXIT_NOT_STARTED);
 }

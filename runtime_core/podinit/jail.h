@@ -26,6 +26,7 @@ struct jail_start {
 	const struct privileges *filter;	  // read beforehand, when the host's files are out of reach; NULL
 };
 
+#define MAX_SOURCES 1024
 #define REPORT_FD 3	// of podinit create and exec
 #define CONSOLE_FD 4
 #define PRESERVED_FD 5

@@ -30,6 +30,39 @@
 #define KERNEL_CLONE_PIDFD 0x1000
 #define KERNEL_CLONE_PARENT 0x8000
 
+// For the steps.
+#define KERNEL_FSCONFIG_SET_FLAG 0
+#define KERNEL_ATTR_ATIME 0x70 // MOUNT_ATTR__ATIME: NOATIME, STRICTATIME, or neither for relatime
+#define KERNEL_ATTR_NODIRATIME 0x80
+#define KERNEL_ATTR_IDMAP 0x100000
+#define KERNEL_ATTR_NOSYMFOLLOW 0x200000
+
+struct kernel_sched_attr {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+// Of the calling thread.
+static inline int kernel_sched_setattr(const struct kernel_sched_attr *attr)
+{
+	return (int)syscall(SYS_sched_setattr, 0, attr, 0);
+}
+
+static inline int kernel_ioprio_set(int class_and_data)
+{
+	return (int)syscall(SYS_ioprio_set, 1, 0, class_and_data); // IOPRIO_WHO_PROCESS, the caller
+}
+
+// The kernel takes one bit less than it is told.
+static inline int kernel_set_mempolicy(int mode, const unsigned long *nodes, unsigned long bits)
+{
+	return (int)syscall(SYS_set_mempolicy, mode, nodes, bits + 1);
+}
+// End of: for the steps.
+
 struct kernel_open_how {
 	uint64_t flags, mode, resolve;
 };
