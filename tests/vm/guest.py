@@ -21,7 +21,13 @@ from recipe import guest_files
 TREE = Path(__file__).resolve().parents[2]
 OCI = "/opt/podwright/bin/podwright-oci"
 BOOT_SECONDS = 600  # half a minute on free cores, and an emulator has to share them
-SSH = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=60", "BatchMode=yes")
+SSH = (
+    "StrictHostKeyChecking=no",
+    "UserKnownHostsFile=/dev/null",
+    "LogLevel=ERROR",
+    "ConnectTimeout=60",
+    "BatchMode=yes",
+)
 
 
 class Guest:
