@@ -175,6 +175,19 @@ def test_another_process_finds_the_groups_by_the_record(hybrid):
     assert not again.exists()
 
 
+def test_destroy_kills_only_what_is_there(v2):
+    group = v2.created(None)
+    v2.files.log.clear()
+    group.destroy()
+    assert v2.files.log == ["rmdir pod/c1"]
+    group = v2.created(None)
+    v2.files.write(f"{group.directories[0]}/cgroup.procs", "41")
+    group.destroy()
+    assert v2.files.log[-2:] == ["pod/c1/cgroup.freeze = 0", "rmdir pod/c1"]
+    assert not group.exists()
+    group.destroy()
+
+
 def test_the_groups_of_others_stay(v1):
     v1.created(None).remove()
     assert v1.files.children(f"{v1.path}/memory") == ["pod"]
@@ -365,3 +378,61 @@ def test_kernel_memory_is_ignored_aloud(v1):
 def test_where_oom_kills_are_counted(v1):
     file = f"{v1.path}/memory/pod/c1/memory.oom_control"
     assert v1.created(None).oom_events() == {"file": file, "key": "oom_kill"}
+
+
+def test_a_lacking_file_is_only_warned_of_when_that_is_wanted(tmp_path):
+    host = Host(tmp_path, without=("cpu.idle",))
+    group = host.created({"cpu": {"idle": 1}, "pids": {"limit": 9}}, missing="warn")
+    assert group.warnings == ["linux.resources.cpu.idle cannot be enforced: this kernel has no cpu.idle"]
+    assert "pod/c1/pids.max = 9" in host.files.log
+
+
+def test_devices_that_a_user_may_not_restrict(v2):
+    def refuse(directory, program):
+        cause = PermissionError(errno.EPERM, "Operation not permitted")
+        raise HostError("cannot confine it by BPF") from cause
+
+    v2.files.attach_device_program = refuse
+    with pytest.raises(HostError, match="cannot confine it by BPF"):
+        v2.created(None)
+    group = v2.open()
+    group.create(optional=True)
+    assert group.warnings == ["cannot confine it by BPF"]
+
+
+def test_all_devices_need_no_program(v2):
+    v2.created({"devices": [{"allow": False, "type": "c"}, {"allow": True, "access": "rwm"}]})
+    assert not orders(v2, "device program")
+
+
+def test_other_devices_replace_the_list(v1):
+    group = v1.created({"devices": [{"allow": False}]})
+    v1.files.log.clear()
+    group.update({"devices": [{"allow": False}]})
+    assert v1.files.log == []
+    group.update({"devices": [{"allow": True}, {"allow": False, "type": "b", "major": 8, "access": "w"}]})
+    assert v1.files.log == ["devices/pod/c1/devices.allow = a", "devices/pod/c1/devices.deny = b 8:* w"]
+
+
+def test_a_mount_that_shows_a_part_of_the_hierarchy(tmp_path):
+    host = Host(tmp_path, ("memory",), None)
+    (tmp_path / "mountinfo").write_text(f"32 31 0:29 /engine {tmp_path}/memory rw - cgroup cgroup rw,memory\n")
+    assert host.relative(host.open(None)) == ["memory/unit/c1"]
+    (tmp_path / "mountinfo").write_text(f"32 31 0:29 /other {tmp_path}/memory rw - cgroup cgroup rw,memory\n")
+    assert host.relative(host.open(None)) == ["memory/c1"]
+
+
+def test_processor_limits_are_tried_in_the_other_order(v1):
+    group = v1.created({"cpu": {"quota": 50_000, "period": 100_000}})
+    v1.files.log.clear()
+    write, refused = v1.files.write, []
+
+    def kernel(path, text):
+        if path.endswith("period_us") and not refused:
+            refused.append(path)
+            raise OSError(errno.EINVAL, "Invalid argument")
+        write(path, text)
+
+    v1.files.write = kernel
+    group.update({"cpu": {"quota": 5_000, "period": 5_000}})
+    assert v1.files.log == ["cpu,cpuacct/pod/c1/cpu.cfs_quota_us = 5000", "cpu,cpuacct/pod/c1/cpu.cfs_period_us = 5000"]

@@ -61,7 +61,7 @@ def _memory(found: list[Setting], memory: Object) -> None:
 
 def _cpu(found: list[Setting], cpu: Object) -> None:
     for key, file, default in _CPU:
-        if cpu.get(key):
+        if cpu.get(key) and not (key == "shares" and cpu.get("idle")):  # an idle group has no weight
             found.append(Setting("cpu", file, str(cpu[key]), default, field=named(f"cpu.{key}")))
     for key, file in (("burst", "cpu.cfs_burst_us"), ("idle", "cpu.idle")):
         if cpu.get(key) is not None:

@@ -36,7 +36,8 @@ class Containers:
     """The containers below one root directory.
 
     ``store`` is where compiled seccomp filters are kept (``Config.root``), ``cgroup_manager`` one of cgroupfs, systemd
-    and disabled, ``cgroups_missing`` as in the host's configuration; ``warn`` gets a sentence for each thing that went wrong and stopped nothing.
+    and disabled, ``cgroups_missing`` as in the host's configuration; ``warn`` gets a sentence for each thing that went
+    wrong and stopped nothing.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Containers:
         store: str,
         cgroup_manager: str = "cgroupfs",
         cgroups_missing: str = "error",
-        podinit: str = PODINIT,
+        podinit: str | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> None:
         if not root.startswith("/"):
@@ -55,7 +56,7 @@ class Containers:
         self.store = store
         self.cgroup_manager = cgroup_manager
         self.cgroups_missing = cgroups_missing
-        self.podinit = podinit
+        self.podinit = podinit or PODINIT
         self.warn = warn or _ignore
 
     def create(
