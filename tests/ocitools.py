@@ -1,34 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles, and an OCI runtime whose podinit is tests/fake_podinit.py."""
+"""Bundles for tests: a configuration that is right, and changes to it."""
 
-import json
-import sys
-from pathlib import Path
+import copy
+from typing import Any
 
-FAKE = Path(__file__).with_name("fake_podinit.py")
+from podwright.oci.bundle import Bundle
+from podwright.oci.default_spec import default_spec
+from podwright.oci.plan import compile_bundle
+from podwright.oci.schema import check_config
 
-
-def configuration(*args, **process):
-    """The least of a config.json that runs."""
-    base = {"user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin:/usr/bin"], "args": list(args)}
-    return {
-        "ociVersion": "1.2.0",
-        "process": base | process,
-        "root": {"path": "rootfs"},
-        "linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}]},
-    }
+V1 = [
+    ("/sys/fs/cgroup/cpu,cpuacct", ["cpu", "cpuacct"], "/sys/fs/cgroup/cpu,cpuacct/c1"),
+    ("/sys/fs/cgroup/systemd", ["name=systemd"], "/sys/fs/cgroup/systemd/c1"),
+]
+UNIFIED = [("/sys/fs/cgroup", [], "/sys/fs/cgroup/c1")]
 
 
-def bundle(folder, config):
-    """Write a bundle and return its path."""
-    (folder / "rootfs").mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config))
-    return str(folder)
+class Filter:
+    path, flags, listener_path, listener_metadata = "/filters/1.bpf", 2, "/run/agent.sock", "who"
 
 
-def fake_podinit(folder):
-    """Return the path of a program that behaves as podinit does towards its caller."""
-    path = folder / "podinit"
-    path.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {FAKE} "$@"\n')
-    path.chmod(0o755)
-    return str(path)
+def changed(spec: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy with one member set; its parents are made. A path has dots, and numbers for lists."""
+    result = copy.deepcopy(spec)
+    *way, last = path.split(".")
+    parent: Any = result
+    for key in way:
+        parent = parent[int(key)] if isinstance(parent, list) else parent.setdefault(key, {})
+    if isinstance(parent, list):
+        parent[int(last)] = value
+    else:
+        parent[last] = value
+    return result
+
+
+def compiled(spec: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    """Check and compile a configuration as that of container c1 in /bundle."""
+    check_config(spec)
+    bundle = Bundle("/bundle", "/bundle/rootfs", spec, b"")
+    return compile_bundle(bundle, **{"container_id": "c1", "cgroups": [], "hierarchies": UNIFIED, **arguments})
+
+
+def compiled_with(path: str, value: Any, **arguments: Any) -> dict[str, Any]:
+    """Compile the default configuration with one member changed."""
+    return compiled(changed(default_spec(), path, value), **arguments)
+
+
+def steps_of(plan: dict[str, Any], kind: str) -> list[list[Any]]:
+    return [step for step in plan["steps"] if step[0] == kind]
+
+
+def last_mount(mount: dict[str, Any], **arguments: Any) -> list[Any]:
+    """Return the step of one mount that is added to the default ones."""
+    spec = default_spec()
+    spec["mounts"].append(mount)
+    return [step for step in compiled(spec, **arguments)["steps"] if step[0] in ("mount", "bind")][-1]

@@ -148,7 +148,7 @@ static int read_container(struct container_plan *plan, const struct json *root, 
 					     "hooks",	    "state",	   "keyring",	  "netDevices",	 "steps",
 					     NULL };
 	if (json_only(root, known, failure) < 0 || check_version(root, failure) < 0 ||
-	    json_text(root, "name", &plan->name, failure) < 0 || json_text(root, "hash", &plan->hash, failure) < 0 ||
+	    json_text(root, "name", &plan->name, failure) < 0 || read_text(root, "hash", &plan->hash, failure) < 0 ||
 	    json_integer(root, "stopSignal", 1, SIGRTMAX, &plan->stop_signal, failure) < 0 ||
 	    read_oom_events(plan, root, failure) < 0 || json_texts(root, "lower", &plan->lower, failure) < 0 ||
 	    read_namespaces(plan, root, failure) < 0 || read_hooks(plan, root, failure) < 0 ||

@@ -175,9 +175,42 @@ def test_another_process_finds_the_groups_by_the_record(hybrid):
     assert not again.exists()
 
 
+def test_destroy_kills_only_what_is_there(v2):
+    group = v2.created(None)
+    v2.files.log.clear()
+    group.destroy()
+    assert v2.files.log == ["rmdir pod/c1"]
+    group = v2.created(None)
+    v2.files.write(f"{group.directories[0]}/cgroup.procs", "41")
+    group.destroy()
+    assert v2.files.log[-2:] == ["pod/c1/cgroup.freeze = 0", "rmdir pod/c1"]
+    assert not group.exists()
+    group.destroy()
+
+
 def test_the_groups_of_others_stay(v1):
     v1.created(None).remove()
     assert v1.files.children(f"{v1.path}/memory") == ["pod"]
+
+
+def test_a_process_may_enter_a_group_further_down(hybrid):
+    group = hybrid.created(None)
+    own = hybrid.relative(group)
+    assert group.below("/") == group.below("") == group.directories
+    hybrid.files.make(f"{hybrid.path}/memory/pod/c1/a")
+    hybrid.files.make(f"{hybrid.path}/memory/pod/c1/a/b")
+    deeper = [os.path.relpath(path, hybrid.path) for path in group.below("memory,pids-not:a/b")]
+    assert deeper == [f"{path}/a/b" if path.startswith("memory/") else path for path in own]
+    with pytest.raises(HostError, match=r"the container has no cgroup 'a': .*/pod/c1/a is not there"):
+        group.below("a")
+    with pytest.raises(HostError, match="names controllers that the container has no group for"):
+        group.below("rdma:a")
+
+
+@pytest.mark.parametrize("path", ["../..", "/a/../../b", "memory:../x", "a\nb"])
+def test_no_process_enters_a_group_outside(v1, path):
+    with pytest.raises(ManifestError, match=r"below the container's own, without \.\."):
+        v1.created(None).below(path)
 
 
 def test_a_failed_create_leaves_no_group(v1):
@@ -365,3 +398,78 @@ def test_kernel_memory_is_ignored_aloud(v1):
 def test_where_oom_kills_are_counted(v1):
     file = f"{v1.path}/memory/pod/c1/memory.oom_control"
     assert v1.created(None).oom_events() == {"file": file, "key": "oom_kill"}
+
+
+def test_a_lacking_file_is_only_warned_of_when_that_is_wanted(tmp_path):
+    host = Host(tmp_path, without=("cpu.idle",))
+    group = host.created({"cpu": {"idle": 1}, "pids": {"limit": 9}}, missing="warn")
+    assert group.warnings == ["linux.resources.cpu.idle cannot be enforced: this kernel has no cpu.idle"]
+    assert "pod/c1/pids.max = 9" in host.files.log
+
+
+def test_devices_that_a_user_may_not_restrict(v2):
+    def refuse(directory, program):
+        cause = PermissionError(errno.EPERM, "Operation not permitted")
+        raise HostError("cannot confine it by BPF") from cause
+
+    v2.files.attach_device_program = refuse
+    with pytest.raises(HostError, match="cannot confine it by BPF"):
+        v2.created(None)
+    group = v2.open()
+    group.create(optional=True)
+    assert group.warnings == ["cannot confine it by BPF"]
+
+
+def test_all_devices_need_no_program(v2):
+    v2.created({"devices": [{"allow": False, "type": "c"}, {"allow": True, "access": "rwm"}]})
+    assert not orders(v2, "device program")
+
+
+def test_other_devices_replace_the_list(v1):
+    group = v1.created({"devices": [{"allow": False}]})
+    v1.files.log.clear()
+    group.update({"devices": [{"allow": False}]})
+    assert v1.files.log == []
+    group.update({"devices": [{"allow": True}, {"allow": False, "type": "b", "major": 8, "access": "w"}]})
+    assert v1.files.log == ["devices/pod/c1/devices.allow = a", "devices/pod/c1/devices.deny = b 8:* w"]
+
+
+def test_a_mount_that_shows_a_part_of_the_hierarchy(tmp_path):
+    host = Host(tmp_path, ("memory",), None)
+    (tmp_path / "mountinfo").write_text(f"32 31 0:29 /engine {tmp_path}/memory rw - cgroup cgroup rw,memory\n")
+    assert host.relative(host.open(None)) == ["memory/unit/c1"]
+    (tmp_path / "mountinfo").write_text(f"32 31 0:29 /other {tmp_path}/memory rw - cgroup cgroup rw,memory\n")
+    assert host.relative(host.open(None)) == ["memory/c1"]
+
+
+def test_processor_limits_are_tried_in_the_other_order(v1):
+    group = v1.created({"cpu": {"quota": 50_000, "period": 100_000}})
+    v1.files.log.clear()
+    write, refused = v1.files.write, []
+
+    def kernel(path, text):
+        if path.endswith("period_us") and not refused:
+            refused.append(path)
+            raise OSError(errno.EINVAL, "Invalid argument")
+        write(path, text)
+
+    v1.files.write = kernel
+    group.update({"cpu": {"quota": 5_000, "period": 5_000}})
+    assert v1.files.log == ["cpu,cpuacct/pod/c1/cpu.cfs_quota_us = 5000", "cpu,cpuacct/pod/c1/cpu.cfs_period_us = 5000"]
+
+
+def test_an_empty_cpuset_that_someone_else_left_is_filled(v1):
+    for path in ("pod", "pod/c1"):
+        os.mkdir(f"{v1.path}/cpuset/{path}")
+        for name in ("cpuset.cpus", "cpuset.mems", "cgroup.procs"):
+            with open(f"{v1.path}/cpuset/{path}/{name}", "w"):
+                pass
+    v1.created(None)
+    assert [v1.files.read(f"{v1.path}/cpuset/{path}/cpuset.mems") for path in ("pod", "pod/c1")] == ["0-1", "0-1"]
+
+
+def test_v2_of_a_hybrid_host_enables_only_what_is_asked_for(hybrid):
+    hybrid.created({"pids": {"limit": 5}})
+    assert not orders(hybrid, "subtree_control")
+    hybrid.open("/other").create({"hugepageLimits": [{"pageSize": "2MB", "limit": 1}]})
+    assert orders(hybrid, "subtree_control") == ["cgroup.subtree_control = +hugetlb"]

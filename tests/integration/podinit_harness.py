@@ -318,6 +318,27 @@ class Pod:
         until(no_child_left, "children of the pod do not end")
 
 
+def run_with(pod: Pod, *before: Any, script: str = "exit 0", after: Sequence[Any] = ()) -> str:
+    """Run a script in a container with these steps before (and after) the pivot; return what it prints."""
+    end, output = pod.run(*shell(script), steps=default_steps(before=before, after=after))
+    assert end["reason"] == "Completed", end
+    return output
+
+
+def error_of(pod: Pod, *before: Any, after: Sequence[Any] = ()) -> str:
+    """Return why a container with these steps does not start."""
+    end, _ = pod.run("ls", steps=default_steps(before=before, after=after))
+    assert end["reason"] == "StartError", end
+    return str(end["message"])
+
+
+def mountinfo(output: str, target: str) -> tuple[set[str], set[str], set[str]]:
+    """Return the options of the mount at a target, its propagation, and the options of its file system."""
+    line = [line for line in output.splitlines() if line.split(" ")[4:5] == [target]][-1]
+    ours, _, theirs = line.partition(" - ")
+    return set(ours.split(" ")[5].split(",")), set(ours.split(" ")[6:]), set(theirs.split(" ")[2].split(","))
+
+
 def children() -> list[int]:
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 

@@ -69,7 +69,7 @@ def test_a_container_starts_with_nothing_but_its_streams(pod: Pod) -> None:
 def test_a_container_that_runs_podinit_cannot_write_to_it(pod: Pod) -> None:
     end, _ = pod.run("/proc/self/exe")  # CVE-2019-5736
     assert end["exitCode"] == 2
-    assert ("stderr", "F", "usage: podinit supervise POD_DIR RUN_DIR | podinit unpack DIR") in pod.log_lines("app")
+    assert any(line.startswith("usage: podinit supervise") for _, _, line in pod.log_lines("app"))
     for pid in (pod.pid, pod.state()["pausePid"]):
         assert os.statvfs(f"/proc/{pid}/exe").f_flag & os.ST_RDONLY
 

@@ -19,9 +19,6 @@ import errno
 import time
 
 from podwright.cgroups.cgroupfs import Cgroupfs
-from podwright.cgroups.devices import container_rules
-from podwright.cgroups.mounts import Mount, mounted, offered
-from podwright.cgroups.place import FIELD, Place
 from podwright.errors import HostError
 
 TYPE_CHECKING = False
@@ -29,9 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from podwright.cgroups.mounts import Mount
     from podwright.cgroups.tree import Hierarchy, Setting
 
 _BUSY = (errno.EBUSY, errno.ENOTEMPTY)
+_PLACE = "linux.cgroupsPath"
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -56,6 +55,9 @@ class ContainerCgroup:
         ``path`` is ``linux.cgroupsPath`` or None; ``systemd`` is --systemd-cgroup, whose paths look otherwise. A host
         without any cgroup mount gives a container without groups. Raises ManifestError for a path that leads elsewhere.
         """
+        from podwright.cgroups.mounts import mounted  # the commands that find a record go without
+        from podwright.cgroups.place import Place
+
         place = Place(path, container_id, systemd=systemd)
         mounts = mounted(mountinfo)
         files = files or Cgroupfs()
@@ -86,6 +88,12 @@ class ContainerCgroup:
         """The absolute directories, one per hierarchy, that a process of the container enters."""
         return [hierarchy.directory(group) for hierarchy, group in self._groups]
 
+    def below(self, path: str) -> list[str]:
+        """Return the directories for a process of ``exec --cgroup PATH`` (place.py)."""
+        from podwright.cgroups.place import below
+
+        return below(self._groups, path)
+
     def mounts(self) -> list[tuple[str, list[str], str, int]]:
         """Return for each hierarchy: its mount point, controllers (and name=…), the container's directory, version.
 
@@ -101,7 +109,8 @@ class ContainerCgroup:
     def create(self, resources: Mapping[str, Any] | None = None, *, optional: bool = False) -> list[str]:
         """Make the groups with their limits, and return ``directories``.
 
-        ``optional``: a hierarchy where this user may make no group is left out, if no limit needs it (rootless).
+        ``optional``: a hierarchy where this user may make no group is left out, if no limit needs it, and so are the
+        devices where this user may not restrict them (rootless; a user namespace gives no right to any device).
         Raises ManifestError for resources of a wrong form; HostError, with nothing left behind, for a limit that the
         host cannot enforce, and for a group that is in use already.
         """
@@ -114,8 +123,8 @@ class ContainerCgroup:
                 if self._make(hierarchy, group, settings, made, optional=optional):
                     joined.append((hierarchy, group))
                     fresh = made[-1:] == joined[-1:]
-                    hierarchy.put(hierarchy.directory(group), settings, fresh=fresh)
-                    self._confine(hierarchy, group, resources, fresh=fresh)
+                    hierarchy.put(hierarchy.directory(group), settings, fresh=fresh, lack=self._lack)
+                    self._confine(hierarchy, group, resources, fresh=fresh, optional=optional)
         except BaseException as error:
             self._undo(made, error)
             raise
@@ -128,7 +137,7 @@ class ContainerCgroup:
         if (resources.get("memory") or {}).get("checkBeforeUpdate"):
             self._check_usage(resources["memory"].get("limit") or -1)
         for (hierarchy, group), settings in zip(self._groups, plan, strict=True):
-            hierarchy.put(hierarchy.directory(group), settings, fresh=False)
+            hierarchy.put(hierarchy.directory(group), settings, fresh=False, lack=self._lack)
             if resources.get("devices"):
                 self._confine(hierarchy, group, resources, fresh=False)
 
@@ -137,20 +146,16 @@ class ContainerCgroup:
 
         A group that is gone already is no error. Raises HostError for one that stays busy.
         """
-        busy = []
-        for hierarchy, group in self._groups:
-            try:
-                hierarchy.files.remove(hierarchy.directory(group))
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                if error.errno not in _BUSY:
-                    message = f"cannot remove cgroup {hierarchy.directory(group)}: {error.strerror}"
-                    raise HostError(message) from error
-                busy.append((hierarchy, group))
         deadline = time.monotonic() + timeout
-        for hierarchy, group in busy:
+        for hierarchy, group in self._remove_empty():
             hierarchy.remove(group, deadline)
+
+    def destroy(self, *, timeout: float = 10) -> None:
+        """Kill what is left in the groups, if anything is, and remove them."""
+        if not self._remove_empty():
+            return
+        self.kill(timeout=timeout)
+        self.remove(timeout=timeout)
 
     def exists(self) -> bool:
         """Tell whether any of the groups is there."""
@@ -256,14 +261,15 @@ class ContainerCgroup:
         return plan
 
     def _settings(self, resources: Mapping[str, Any]) -> dict[int, list[Setting]]:
-        versions = {hierarchy.version for hierarchy, _ in self._groups}
-        found: dict[int, list[Setting]] = {}
-        if 1 in versions or not versions:
+        v1 = [hierarchy for hierarchy, _ in self._groups if hierarchy.version == 1]
+        v2 = [hierarchy for hierarchy, _ in self._groups if hierarchy.version == 2]
+        found: dict[int, list[Setting]] = {1: [], 2: []}
+        if v1 or not v2:
             from podwright.cgroups.resources_v1 import v1_settings
 
             found[1] = v1_settings(resources)
-        if 2 in versions:
-            from podwright.cgroups.resources_v2 import v2_settings
+        if v2 and not (v1 and all(any(h.serves(one.controller) for h in v1) for one in found[1])):
+            from podwright.cgroups.resources_v2 import v2_settings  # where v1 serves all, v2 has nothing to say
 
             found[2] = v2_settings(resources)
         for hierarchy, _ in self._groups:
@@ -274,6 +280,21 @@ class ContainerCgroup:
         if self._strict:
             raise HostError(f'{message} (cgroups.missing = "warn" in podwright.toml goes on without)', field=field)
         self.warnings.append(message)
+
+    def _remove_empty(self) -> list[tuple[Hierarchy, str]]:
+        """Remove the groups, and return those that something is in."""
+        busy = []
+        for hierarchy, group in self._groups:
+            try:
+                hierarchy.files.remove(hierarchy.directory(group))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno not in _BUSY:
+                    message = f"cannot remove cgroup {hierarchy.directory(group)}: {error.strerror}"
+                    raise HostError(message) from error
+                busy.append((hierarchy, group))
+        return busy
 
     def _make(
         self, hierarchy: Hierarchy, group: str, settings: list[Setting], made: list[tuple[Hierarchy, str]], *,
@@ -291,15 +312,25 @@ class ContainerCgroup:
         if fresh:
             made.append((hierarchy, group))
         elif hierarchy.pids(group):
-            raise HostError(f"{FIELD}: cgroup {directory} is there already and processes live in it", field=FIELD)
+            raise HostError(f"{_PLACE}: cgroup {directory} is there already and processes live in it", field=_PLACE)
         elif hierarchy.frozen(directory):
-            raise HostError(f"{FIELD}: cgroup {directory} is there already and frozen", field=FIELD)
+            raise HostError(f"{_PLACE}: cgroup {directory} is there already and frozen", field=_PLACE)
         return True
 
-    def _confine(self, hierarchy: Hierarchy, group: str, resources: Mapping[str, Any], *, fresh: bool) -> None:
-        if "devices" in hierarchy.controllers:
-            rules = container_rules(resources.get("devices") or ())
+    def _confine(
+        self, hierarchy: Hierarchy, group: str, resources: Mapping[str, Any], *, fresh: bool, optional: bool = False
+    ) -> None:
+        if "devices" not in hierarchy.controllers:
+            return
+        from podwright.cgroups.devices import container_rules
+
+        rules = container_rules(resources.get("devices") or ())
+        try:
             hierarchy.confine_devices(hierarchy.directory(group), fresh=fresh, rules=rules, replace=True)
+        except HostError as error:
+            if not optional or not isinstance(error.__cause__, OSError) or error.__cause__.errno not in _REFUSED:
+                raise
+            self.warnings.append(error.message)
 
     def _undo(self, made: list[tuple[Hierarchy, str]], error: BaseException) -> None:
         for hierarchy, group in reversed(made):
@@ -339,13 +370,17 @@ class ContainerCgroup:
 
 def _hierarchies(mounts: list[Mount], files: Cgroupfs) -> list[tuple[Mount, Hierarchy]]:
     """Return a hierarchy for each mount, v2 first: it serves what no v1 has."""
+    from podwright.cgroups.mounts import offered
+
     found = []
+    taken = {name for mount in mounts for name in mount.controllers}
     for mount in sorted(mounts, key=lambda mount: -mount.version):
         controllers = mount.controllers
         if mount.version == 2:
-            taken = {name for other in mounts for name in other.controllers}
             controllers = offered(mount, files) - taken
-        found.append((mount, _hierarchy(mount.version, mount.path, controllers, files)))
+        hierarchy = _hierarchy(mount.version, mount.path, controllers, files)
+        hierarchy.gifts = not taken  # what v2 of a hybrid host enables is for those who ask for it
+        found.append((mount, hierarchy))
     return found
 
 

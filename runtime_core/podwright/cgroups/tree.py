@@ -7,12 +7,11 @@ import errno
 import os
 import time
 
-from podwright.cgroups.devices import DEFAULT_RULES
 from podwright.errors import HostError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from podwright.cgroups.cgroupfs import Cgroupfs
     from podwright.cgroups.devices import DeviceRule
@@ -55,6 +54,7 @@ class Hierarchy:
     version = 0
     oom_file = ""
     memory_file = ""
+    gifts = False
     freezer_file = ""
 
     def __init__(self, mount: str, parent: str, controllers: frozenset[str], files: Cgroupfs) -> None:
@@ -73,7 +73,7 @@ class Hierarchy:
         """Make our controllers available to the groups in ``directory``."""
 
     def confine_devices(
-        self, directory: str, *, fresh: bool, rules: Sequence[DeviceRule] = DEFAULT_RULES, replace: bool = False
+        self, directory: str, *, fresh: bool, rules: Sequence[DeviceRule] | None = None, replace: bool = False
     ) -> None:
         """Leave a group the devices that the rules allow, by default the default devices only."""
         raise NotImplementedError
@@ -136,8 +136,14 @@ class Hierarchy:
         if limits.container and "devices" in self.controllers:
             self.confine_devices(directory, fresh=fresh)
 
-    def put(self, directory: str, settings: list[Setting], *, fresh: bool) -> None:
-        """Write settings into a group; those of cpu.* in an order that the kernel takes."""
+    def put(
+        self, directory: str, settings: list[Setting], *, fresh: bool,
+        lack: Callable[[str, str], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Write settings into a group; those of cpu.* in an order that the kernel takes.
+
+        ``lack`` is told the sentence and the field of a setting that this kernel has no file for.
+        """
         later = []
         for setting in self._order(directory, settings, fresh=fresh):
             if fresh and setting.value == setting.default:
@@ -145,9 +151,12 @@ class Hierarchy:
             try:
                 self._write(directory, setting)
             except OSError as error:
-                if error.errno != errno.EINVAL or not setting.file.startswith("cpu."):
+                if error.errno == errno.EINVAL and setting.file.startswith("cpu."):
+                    later.append(setting)  # a quota fits the old period, or the new one: one of two orders is right
+                elif error.errno == errno.ENOENT and lack and self.files.exists(directory):
+                    lack(f"{setting.field} cannot be enforced: this kernel has no {setting.file}", setting.field)
+                else:
                     raise _refused(directory, setting, error) from error
-                later.append(setting)  # a quota fits the old period, or the new one: one of two orders is right
         for setting in later:
             try:
                 self._write(directory, setting)
@@ -273,9 +282,6 @@ class Hierarchy:
 
 
 def _refused(directory: str, setting: Setting, error: OSError) -> HostError:
-    if setting.field and error.errno == errno.ENOENT:
-        message = f"{setting.field} cannot be enforced: this kernel has no {setting.file}"
-        return HostError(message, field=setting.field)
     reason = "the processes in it use more" if error.errno == errno.EBUSY else error.strerror
     message = f"cannot set {setting.file} of {directory} to {setting.value}: {reason}"
     return HostError(f"{setting.field}: {message}" if setting.field else message, field=setting.field or None)

@@ -85,7 +85,6 @@ class Creation:
         folder.write(record)
         write_atomic(f"{folder.path}/config.json", self._bundle.text, sync=False)
         plan = self._plan(folder, record)
-        plan["hash"] = plan["hash"] or "none"
         write_atomic(f"{folder.path}/plan.json", dumps(plan).encode(), sync=False)
         # from here on hooks may have run, and those of the end belong to them
         hooks = self._bundle.spec.get("hooks") or {}
