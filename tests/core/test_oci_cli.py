@@ -45,7 +45,9 @@ def oci(tmp_path, monkeypatch, capfd):
 
 @pytest.fixture
 def bundle(tmp_path):
-    return lambda *args, **fields: containertools.bundle(tmp_path / "bundle", containertools.configuration(*args, **fields))
+    return lambda *args, **fields: containertools.bundle(
+        tmp_path / "bundle", containertools.configuration(*args, **fields)
+    )
 
 
 @pytest.fixture
