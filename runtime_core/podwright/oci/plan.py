@@ -175,8 +175,6 @@ def _plan(
 def _inside_steps(
     spec: Mapping[str, Any], linux: Mapping[str, Any], namespaces: Namespaces, late: list[Step]
 ) -> Iterator[Step]:
-    if linux.get("rootfsPropagation"):
-        yield ["root_propagation", PROPAGATION[linux["rootfsPropagation"]]]
     yield from late
     for key in ("hostname", "domainname"):
         name = spec.get(key)
@@ -195,7 +193,10 @@ def _inside_steps(
         for path in linux.get(key) or ():
             namespaces.require("mount", f"linux.{key}")
             yield [kind, path]
+    if linux.get("rootfsPropagation"):  # after the paths, which are bound: nothing unbindable could be
+        yield ["root_propagation", PROPAGATION[linux["rootfsPropagation"]]]
     if (spec.get("root") or {}).get("readonly"):
+        namespaces.require("mount", "root.readonly")
         yield ["root_readonly"]
 
 
