@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocitools import UNIFIED, V1, compiled
+from ocispecs import UNIFIED, V1, compiled
 from podwright.errors import ManifestError
 from podwright.jsontext import loads
 from podwright.oci.default_spec import default_spec

@@ -3,7 +3,7 @@
 
 import json
 
-from ocitools import changed, compiled, compiled_with, steps_of
+from ocispecs import changed, compiled, compiled_with, steps_of
 from podwright.oci.default_spec import default_spec
 
 HOOKS = {

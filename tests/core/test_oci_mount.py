@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from ocitools import UNIFIED, V1, changed, compiled, last_mount, steps_of
+from ocispecs import UNIFIED, V1, changed, compiled, last_mount, steps_of
 from podwright.errors import ManifestError
 from podwright.oci.default_spec import default_spec
 
