@@ -144,7 +144,8 @@ def _plan(
     hooks = compile_hooks(spec.get("hooks") or {})
     mounts, late = mount_steps(spec.get("mounts") or (), around)
     steps = [*root, *mounts, *device_steps(linux.get("devices") or (), spec.get("mounts") or ())]
-    if any_before_pivot(hooks):
+    # the container's terminal is opened there too: the image is in place, and the host still in sight
+    if any_before_pivot(hooks) or (process or {}).get("terminal"):
         steps.append(["hooks"])
     steps += [[change_root], *_inside_steps(spec, linux, namespaces, late)]
     if process is not None:
