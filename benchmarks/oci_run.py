@@ -7,16 +7,11 @@ takes every side, in an order that alternates. The figures are medians of CPU ti
 children, and of wall time. As root. Absolute times belong to the machine, ratios travel.
 """
 
-import argparse
-import compileall
 import json
-import os
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -84,7 +79,7 @@ def _api(work: Path, bundle: Path) -> Side:
     containers = Containers(str(work / "api"), store=str(work / "store"))
 
     def once() -> None:
-        container = containers.create(IDENTIFIER, str(bundle))
+        containers.create(IDENTIFIER, str(bundle))
         containers.start(IDENTIFIER)
         containers.wait(IDENTIFIER)
         containers.delete(IDENTIFIER)
@@ -110,7 +105,7 @@ def _command_line(command: Path, work: Path, bundle: Path) -> list[Side]:
 
 
 def _quiet(command: list[Any]) -> bytes:
-    child = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     if child.returncode:
         sys.exit(f"{' '.join(map(str, command))} ended with {child.returncode}: {child.stderr.decode()}")
     return child.stdout

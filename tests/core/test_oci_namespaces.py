@@ -105,7 +105,10 @@ def test_the_root_is_not_changed_in_the_hosts_own_mount_namespace():
         default_spec(), "linux.namespaces", [{"type": "uts"}, {"type": "mount", "path": "/proc/self/ns/mnt"}]
     )
     spec["linux"] |= {"maskedPaths": [], "readonlyPaths": []}
+    spec["root"]["readonly"] = False
     assert steps_of(compiled(spec), "chroot")
+    with pytest.raises(ManifestError, match=r"root\.readonly needs a mount namespace"):
+        compiled(changed(spec, "root.readonly", True))
     with pytest.raises(ManifestError, match=r"linux\.maskedPaths needs a mount namespace"):
         compiled(changed(spec, "linux.maskedPaths", ["/x"]))
 
@@ -166,13 +169,14 @@ def test_how_the_root_is_changed(kind, no_pivot, step):
     spec = changed(default_spec(), "linux.namespaces", [{"type": "uts"}] if kind == "uts" else
                    [{"type": "uts"}, {"type": kind}])  # fmt: skip
     spec["linux"] |= {"maskedPaths": [], "readonlyPaths": []}
+    spec["root"]["readonly"] = False
     plan = compiled(spec, no_pivot=no_pivot)
     assert [name for name, *_ in plan["steps"] if name in ("pivot_root", "move_root", "chroot")] == [step]
 
 
 def test_a_container_in_all_namespaces_of_the_host():
     spec = default_spec()
-    del spec["linux"], spec["hostname"]
+    del spec["linux"], spec["hostname"], spec["root"]["readonly"]
     plan = compiled(spec)
     assert plan["namespaces"] == []
     assert steps_of(plan, "chroot")
@@ -187,4 +191,5 @@ def test_a_container_in_all_namespaces_of_the_host():
 def test_propagation_of_the_root(word, at_first, at_last):
     plan = compiled_with("linux.rootfsPropagation", word)
     assert plan["steps"][:2] == [["propagation", at_first], ["rootfs", "/bundle/rootfs"]]
-    assert steps_of(plan, "root_propagation") == [["root_propagation", at_last]]
+    kinds = [kind for kind, *_ in plan["steps"]]
+    assert plan["steps"][kinds.index("root_readonly") - 1] == ["root_propagation", at_last]

@@ -12,7 +12,6 @@ from podwright.errors import ManifestError
 from podwright.oci import process as processes
 from podwright.oci.devices import device_steps
 from podwright.oci.hooks import any_before_pivot, compile_hooks, state_text
-from podwright.oci.lsm import selinux_label
 from podwright.oci.mount import Surroundings, mount_steps
 from podwright.oci.mount_options import MS_PRIVATE, MS_UNBINDABLE, PROPAGATION
 from podwright.oci.namespaces import (
@@ -23,7 +22,6 @@ from podwright.oci.namespaces import (
     compile_time_offsets,
 )
 from podwright.oci.schema import check_config
-from podwright.oci.sysctl import sysctl_steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,7 +139,7 @@ def _plan(
         own_cgroup_namespace=namespaces.own("cgroup"),
         uid_mappings=uid_mappings,
         gid_mappings=gid_mappings,
-        label=selinux_label(linux.get("mountLabel") or "", "linux.mountLabel"),
+        label=_label(linux),
     )
     hooks = compile_hooks(spec.get("hooks") or {})
     mounts, late = mount_steps(spec.get("mounts") or (), around)
@@ -176,8 +174,6 @@ def _plan(
 def _inside_steps(
     spec: Mapping[str, Any], linux: Mapping[str, Any], namespaces: Namespaces, late: list[Step]
 ) -> Iterator[Step]:
-    if linux.get("rootfsPropagation"):
-        yield ["root_propagation", PROPAGATION[linux["rootfsPropagation"]]]
     yield from late
     for key in ("hostname", "domainname"):
         name = spec.get(key)
@@ -190,14 +186,28 @@ def _inside_steps(
         from podwright.oci.scheduling import memory_policy_step
 
         yield memory_policy_step(linux["memoryPolicy"])
-    yield from sysctl_steps(linux.get("sysctl") or {}, namespaces)
+    if linux.get("sysctl"):
+        from podwright.oci.sysctl import sysctl_steps
+
+        yield from sysctl_steps(linux["sysctl"], namespaces)
     # Masks come last: they would hide what the others need.
     for kind, key in (("readonly_path", "readonlyPaths"), ("mask_path", "maskedPaths")):
         for path in linux.get(key) or ():
             namespaces.require("mount", f"linux.{key}")
             yield [kind, path]
+    if linux.get("rootfsPropagation"):  # after the paths, which are bound: nothing unbindable could be
+        yield ["root_propagation", PROPAGATION[linux["rootfsPropagation"]]]
     if (spec.get("root") or {}).get("readonly"):
+        namespaces.require("mount", "root.readonly")
         yield ["root_readonly"]
+
+
+def _label(linux: Mapping[str, Any]) -> str:
+    if not linux.get("mountLabel"):
+        return ""
+    from podwright.oci.lsm import selinux_label
+
+    return selinux_label(linux["mountLabel"], "linux.mountLabel")
 
 
 def _check_affinity(process: Mapping[str, Any]) -> None:
