@@ -298,3 +298,13 @@ def test_a_cgroup_in_use_is_not_taken(oci):
     with pytest.raises(HostError, match="is there already"):
         containers.create("c2", oci.bundle("c2", "true", change=same))
     assert oci.state("c1")["status"] == "running"
+
+
+def test_a_process_without_record_and_cgroup_is_found_by_its_socket(oci):
+    bundle = oci.bundle("c1", "sleep", "600")
+    words = oci.words("--cgroup-manager", "disabled", "create", "-b", bundle, "c1")
+    subprocess.run(words, stdin=subprocess.DEVNULL, check=True)
+    pid = oci.state("c1")["pid"]
+    os.unlink(oci.folder / "root/c1/state.json")
+    oci("delete", "--force", "c1")
+    until(lambda: process.start_time(pid) is None)
