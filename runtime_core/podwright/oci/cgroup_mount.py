@@ -23,7 +23,13 @@ _SAFE = NOSUID | NODEV | NOEXEC
 
 
 def cgroup_steps(
-    target: str, options: MountOptions, hierarchies: Sequence[Hierarchy], *, own_namespace: bool, field: str
+    source: str,
+    target: str,
+    options: MountOptions,
+    hierarchies: Sequence[Hierarchy],
+    *,
+    own_namespace: bool,
+    field: str,
 ) -> tuple[list[Any], list[Any]]:
     """Return the steps that mount, and those to be done when all mounts are there.
 
@@ -35,7 +41,7 @@ def cgroup_steps(
     propagation = {"propagation": options.propagation} if options.propagation else {}
     if unified and own_namespace:
         attributes = options.set | _SAFE
-        return [["mount", "cgroup2", "cgroup", target, attributes, options.parameters, propagation]], []
+        return [["mount", "cgroup2", source, target, attributes, options.parameters, propagation]], []
     if options.parameters:
         raise ManifestError(
             f"{field}: {options.parameters[0]!r} is for a hierarchy that is mounted anew, which this one is not",
@@ -45,7 +51,7 @@ def cgroup_steps(
         return [_bind(hierarchies[0][2], target, options, propagation)], []
     read_only = options.set & RDONLY
     attributes = (options.set | _SAFE) & ~RDONLY
-    steps: list[Any] = [["mount", "tmpfs", "cgroup", target, attributes, ["mode=755", "size=64k"], propagation]]
+    steps: list[Any] = [["mount", "tmpfs", source, target, attributes, ["mode=755", "size=64k"], propagation]]
     links: list[Any] = []
     for mount_point, controllers, directory in hierarchies:
         name = os.path.basename(mount_point)
