@@ -129,7 +129,7 @@ def _plan(
     *,
     bundle: str = "/",
 ) -> dict[str, Any]:
-    linux, process = _linux(spec), spec.get("process")
+    linux, process = _linux(spec), spec.get("process") or {}
     _refuse(linux)
     uid_mappings = compile_mappings(linux, namespaces, "uidMappings")
     gid_mappings = compile_mappings(linux, namespaces, "gidMappings")
@@ -147,17 +147,16 @@ def _plan(
     if any_before_pivot(hooks):
         steps.append(["hooks"])
     steps += [[change_root], *_inside_steps(spec, linux, namespaces, late)]
-    if process is not None:
-        check_mapped(process, linux)
-        if process.get("execCPUAffinity"):
-            _check_affinity(process)
-        steps += processes.inside_steps(process, linux)
-        steps += processes.last_steps(process, seccomp)
+    check_mapped(process, linux)
+    if process.get("execCPUAffinity"):
+        _check_affinity(process)
+    steps += processes.inside_steps(process, linux)
+    steps += processes.last_steps(process, seccomp)
     return {
         "version": PLAN_VERSION,
         "name": "",
         # Without a process the container can be created but not started (runtime.md, "Start").
-        **({"args": [], "env": [], "cwd": "/", "terminal": None} if process is None else processes.command(process)),
+        **(processes.command(process) if process else {"args": [], "env": [], "cwd": "/", "terminal": None}),
         "namespaces": namespaces.listed,
         "uidMappings": uid_mappings,
         "gidMappings": gid_mappings,
