@@ -49,7 +49,14 @@ def cgroup_steps(
         )
     if unified:
         return [_bind(hierarchies[0][2], target, options, propagation)], []
-    read_only = options.set & RDONLY
+    steps = _side_by_side(source, target, options, hierarchies, propagation)
+    # the tmpfs, when all is in it
+    return steps, [["attributes", target, RDONLY, 0]] if options.set & RDONLY else []
+
+
+def _side_by_side(
+    source: str, target: str, options: MountOptions, hierarchies: Sequence[Hierarchy], propagation: dict[str, int]
+) -> list[Any]:
     attributes = (options.set | _SAFE) & ~RDONLY
     steps: list[Any] = [["mount", "tmpfs", source, target, attributes, ["mode=755", "size=64k"], propagation]]
     links: list[Any] = []
@@ -59,8 +66,7 @@ def cgroup_steps(
         # name=systemd is no controller, and its directory has another name
         links += [["symlink", name, f"{target}/{item}"] for item in sorted(controllers) if "=" not in item]
     taken = {step[2] for step in steps[1:]}
-    steps += [link for link in links if link[2] not in taken]
-    return steps, [["attributes", target, RDONLY, 0]] if read_only else []
+    return [*steps, *(link for link in links if link[2] not in taken)]
 
 
 def _bind(directory: str, target: str, options: MountOptions, extra: dict[str, int]) -> list[Any]:
