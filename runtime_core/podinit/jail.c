@@ -286,6 +286,9 @@ _Noreturn void jail_main(const struct jail_start *start)
 	close_others(start);
 	reset_signals();
 	setsid();
+	// Again: whoever connects is now told of this process (SO_PEERCRED), which can so be found without any record.
+	if (start->listener >= 0)
+		listen(start->listener, 8);
 	if (enter_namespaces(start, &failure) == 0 && make_jail(&terminal, &jail, &failure) == 0)
 		start_program(start, &jail.privileges, &outlet, &failure);
 	if (outlet.started)
