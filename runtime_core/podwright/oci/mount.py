@@ -120,9 +120,13 @@ def _bind(
     mount: Mapping[str, Any], source: str, target: str, options: MountOptions, around: Surroundings, field: str
 ) -> list[Any]:
     if not source:
-        raise ManifestError(f"{field}.source is missing; a bind mount needs the path that it shows", field=field)
+        raise ManifestError(
+            f"{field}.source is missing; a bind mount needs the path that it shows", field=f"{field}.source"
+        )
     if len(source.encode()) > _MAX_PATH:
-        raise ManifestError(f"{field}.source is longer than the {_MAX_PATH} bytes that a path can have", field=field)
+        raise ManifestError(
+            f"{field}.source is longer than the {_MAX_PATH} bytes that a path can have", field=f"{field}.source"
+        )
     extra: dict[str, Any] = _recursive(options)
     if options.bind:
         extra["recursive"] = True
