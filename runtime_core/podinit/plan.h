@@ -18,7 +18,7 @@ struct runtime_plan {
 	const char *path; // NULL: there is none, podinit does it
 	const char *root; // of its state
 	const struct json *options;
-	const struct json *hidden; // files that it must find empty
+	const struct json *hidden; // files that it must find empty, mounts that it must not find
 	bool inherits_cgroups;	   // it leaves a container in its own cgroups; else it enters linux.cgroupsPath
 };
 
