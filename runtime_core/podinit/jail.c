@@ -24,7 +24,7 @@
 
 #define EXIT_NOT_STARTED 128
 
-static void reset_signals(void)
+void jail_reset_signals(void)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -284,7 +284,7 @@ _Noreturn void jail_main(const struct jail_start *start)
 		jail.privileges = *start->filter;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	close_others(start);
-	reset_signals();
+	jail_reset_signals();
 	setsid();
 	// Again: whoever connects is now told of this process (SO_PEERCRED), which can so be found without any record.
 	if (start->listener >= 0)
