@@ -87,9 +87,7 @@ def _hidden(cgroups: Sequence[str]) -> list[str]:
 
     And crun refuses a hybrid host whose v2 hierarchy has a controller, though it is not to use any.
     """
-    foreign = [
-        mount.path for mount in mounted() if not any(path.startswith(f"{mount.path}/") for path in cgroups)
-    ]
+    foreign = [mount.path for mount in mounted() if not any(path.startswith(f"{mount.path}/") for path in cgroups)]
     if _CONTROLLERS_OF_HYBRID.removesuffix("/cgroup.controllers") in foreign:
         return foreign
     return [*foreign, _CONTROLLERS_OF_HYBRID] if os.path.exists(_CONTROLLERS_OF_HYBRID) else foreign
@@ -128,5 +126,3 @@ def _kind(runtime: ExternalRuntime) -> str:
         raise HostError(f"runtime {runtime.name}: {runtime.path} --version: {reason}") from error
     words = done.stdout.decode(errors="replace").split()
     return words[0] if words else ""
-
-
