@@ -128,7 +128,6 @@ def test_errors_are_in_the_log_too(oci, tmp_path):
         (["state"], "state needs ID"),
         (["create", "../x"], "the container's ID is '../x'"),
         (["kill", "c1", "SIGFOO"], "'SIGFOO' is no signal"),
-        (["exec", "c1", "--cgroup", "x", "true"], "--cgroup is not supported"),
         (["update", "c1", "--l3-cache-schema", "x"], "--l3-cache-schema is not supported"),
         (["update", "c1"], "update needs at least one limit"),
         (["update", "c1", "--memory", "lots"], "--memory is 'lots'"),
