@@ -197,7 +197,10 @@ def test_without_a_pid_namespace_delete_kills_the_rest(oci):
 
 def test_want_of_memory_at_create_is_told(oci):
     def starve(spec):
-        spec["linux"]["resources"] = {"memory": {"limit": 100 << 10, "swap": 100 << 10}}
+        spec["linux"]["resources"] = {"memory": {"limit": 8 << 20, "swap": 8 << 20}}
+        # in the container's cgroup, as all that comes before its start
+        hook = {"path": "/bin/dd", "args": ["dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]}
+        spec["hooks"] = {"createContainer": [hook]}
 
     bundle = oci.bundle("c1", "true", change=starve)
     log = oci.folder / "log"  # no pipe, which a container would keep

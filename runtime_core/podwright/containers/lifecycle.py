@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 
 from podwright.containers import process, sockets, state
+from podwright.containers.freezer import is_frozen
 from podwright.containers.launch import PODINIT
 from podwright.errors import ContainerError, HostError, NotFound
 from podwright.jsontext import dumps, loads
@@ -152,7 +153,7 @@ class Containers:
         with handle:
             if not handle.signal(signal):
                 raise ContainerError(f"container not running: {container_id} is stopped")
-        if signal == process.SIGKILL and record.cgroup:
+        if signal == process.SIGKILL and is_frozen(record.cgroup, partly=True):
             self.group_of(record).thaw()  # a frozen process of v1 would not die
 
     def stop(self, container_id: str, *, signal: int = 15, timeout: float = 10) -> None:
@@ -336,7 +337,7 @@ class Containers:
             return "creating" if not locked and state.is_busy(path) else "stopped"
         if not record.alive():
             return "stopped"
-        if record.cgroup and self.group_of(record).frozen():
+        if is_frozen(record.cgroup):
             return "paused"
         if record.phase == "created" and os.path.exists(f"{path}/start.sock"):
             return "created"
