@@ -44,6 +44,12 @@ static int read_device(const struct step *step, struct device *device, struct fa
 	return 0;
 }
 
+int check_device(const struct step *step, struct failure *failure)
+{
+	struct device device;
+	return read_device(step, &device, failure);
+}
+
 static bool is_device(int fd, const struct device *device)
 {
 	struct stat status;
@@ -89,20 +95,6 @@ static int bind_node(int parent, const char *name, const struct device *device, 
 	return kernel_move_mount(tree, fd) < 0 ? fail_at(failure, "bind the host's", device->path) : 0;
 }
 
-int run_device(struct jail *jail, const struct step *step, struct failure *failure)
-{
-	const char *name;
-	struct device device;
-	if (read_device(step, &device, failure) < 0)
-		return -1;
-	cleanup_fd int parent = open_parent(jail->root, device.path, &name, failure);
-	if (parent < 0)
-		return -1;
-	if (jail->user_namespace && device.type != S_IFIFO)
-		return bind_node(parent, name, &device, step->source, failure);
-	return make_node(parent, name, &device, failure);
-}
-
 // The host's name for a device that it keeps under another path.
 static int find_on_host(const struct device *device, char path[static PATH_MAX])
 {
@@ -138,6 +130,21 @@ int prepare_device(const struct step *step, struct failure *failure)
 	if (tree < 0 && find_on_host(&device, path) == 0)
 		tree = open_on_host(path, &device);
 	return tree < 0 ? NO_SOURCE : tree;
+}
+
+int run_device(struct jail *jail, const struct step *step, struct failure *failure)
+{
+	const char *name;
+	struct device device;
+	if (read_device(step, &device, failure) < 0)
+		return -1;
+	cleanup_fd int parent = open_parent(jail->root, device.path, &name, failure);
+	if (parent < 0)
+		return -1;
+	if (!jail->user_namespace || device.type == S_IFIFO)
+		return make_node(parent, name, &device, failure);
+	cleanup_fd int opened = step->source < 0 ? prepare_device(step, failure) : -1;
+	return bind_node(parent, name, &device, step->source < 0 ? opened : step->source, failure);
 }
 
 int run_symlink(struct jail *jail, const struct step *step, struct failure *failure)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_KEY 255 // fsconfig(2): with its NUL a key has 256 bytes, and so has a value
+#define MAX_LENGTH 255 // of a key and of a value: fsconfig(2) takes 256 bytes with the NUL
 
 // What went wrong with `what`: the kernel's own words when the file system has some, else errno's.
 static int fail_with_log(int fs, const char *type, const char *what, struct failure *failure)
@@ -20,11 +20,14 @@ static int fail_with_log(int fs, const char *type, const char *what, struct fail
 
 static int configure(int fs, const char *type, const char *parameter, struct failure *failure)
 {
-	char key[MAX_KEY + 1];
+	char key[MAX_LENGTH + 1];
 	const char *equals = strchr(parameter, '=');
 	size_t length = equals ? (size_t)(equals - parameter) : strlen(parameter);
-	if (length == 0 || length > MAX_KEY)
+	if (length == 0 || length > MAX_LENGTH)
 		return fail(failure, "file system %.64s: parameter %.200s has no usable name", type, parameter);
+	if (equals && strlen(equals + 1) > MAX_LENGTH)
+		return fail(failure, "file system %.64s: parameter %.200s… has more than the %d bytes that the kernel takes",
+			    type, parameter, MAX_LENGTH);
 	memcpy(key, parameter, length);
 	key[length] = '\0';
 	if (kernel_fsconfig(fs, equals ? KERNEL_FSCONFIG_SET_STRING : KERNEL_FSCONFIG_SET_FLAG, key,

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 
@@ -14,18 +13,18 @@
 
 #define MAX_TABLE (16 << 20)
 
-// One line of mountinfo(5): "36 35 98:0 /root /where options - type source options", blanks inside as \040.
+// Of a line of mountinfo(5): "36 35 98:0 /root /where options - type source options".
 struct entry {
-	char root[PATH_MAX], where[PATH_MAX], type[64];
+	char *root, *where, *type;
 };
 
+// A blank, a line's end or a backslash stands there as \040, \012 or \134.
 static void unescape(char *text)
 {
 	char *out = text;
 	while (*text) {
-		unsigned value;
-		if (text[0] == '\\' && sscanf(text + 1, "%3o", &value) == 1) {
-			*out++ = (char)value;
+		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
+			*out++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
 			text += 4;
 		} else {
 			*out++ = *text++;
@@ -34,12 +33,17 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
-static bool read_entry(const char *line, struct entry *entry)
+static bool read_entry(char *line, struct entry *entry)
 {
-	const char *rest = strstr(line, " - ");
-	if (!rest || sscanf(line, "%*u %*u %*s %4095s %4095s", entry->root, entry->where) != 2 ||
-	    sscanf(rest, " - %63s", entry->type) != 1)
+	char *fields[5], *rest = strstr(line, " - ");
+	if (!rest)
 		return false;
+	*rest = '\0';
+	rest += strlen(" - ");
+	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+		if (!(fields[i] = strsep(&line, " ")))
+			return false;
+	*entry = (struct entry){ .root = fields[3], .where = fields[4], .type = strsep(&rest, " ") };
 	unescape(entry->where);
 	return true;
 }

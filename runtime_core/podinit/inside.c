@@ -56,11 +56,13 @@ int run_readonly_path(struct jail *jail, const struct step *step, struct failure
 // All masked directories show one empty file system: its first mount is new, the others are clones of it.
 static int cover_directory(struct jail *jail, struct failure *failure)
 {
-	if (jail->own.empty >= 0)
-		return kernel_open_tree(jail->own.empty, "", KERNEL_OPEN_TREE_CLONE | KERNEL_AT_EMPTY_PATH);
-	cleanup_fd int cover = filesystem_empty(failure);
-	jail->own.empty = cover < 0 ? -1 : fcntl(cover, F_DUPFD_CLOEXEC, 0);
-	return steal_fd(&cover);
+	if (jail->own.empty < 0) {
+		int cover = filesystem_empty(failure);
+		jail->own.empty = cover < 0 ? -1 : fcntl(cover, F_DUPFD_CLOEXEC, 0);
+		return cover;
+	}
+	int tree = kernel_open_tree(jail->own.empty, "", KERNEL_OPEN_TREE_CLONE | KERNEL_AT_EMPTY_PATH);
+	return tree < 0 ? fail_at(failure, "clone", "the empty directory") : tree;
 }
 
 static int cover_file(struct jail *jail, const char *path, struct failure *failure)
@@ -82,7 +84,6 @@ int run_mask_path(struct jail *jail, const struct step *step, struct failure *fa
 		return missing ? 0 : -1;
 	if (fstat(fd, &status) < 0)
 		return fail_at(failure, "mask", path);
-	fail_at(failure, "mask", path);
 	cleanup_fd int cover =
 		S_ISDIR(status.st_mode) ? cover_directory(jail, failure) : cover_file(jail, path, failure);
 	if (cover < 0)

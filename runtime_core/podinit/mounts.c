@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -13,12 +14,15 @@
 #include "filesystem.h"
 #include "idmap.h"
 #include "kernel.h"
+#include "paths.h"
 #include "step.h"
 #include "target.h"
 
 #define ATTRIBUTES                                                                                            \
 	(KERNEL_ATTR_RDONLY | KERNEL_ATTR_NOSUID | KERNEL_ATTR_NODEV | KERNEL_ATTR_NOEXEC | KERNEL_ATTR_ATIME | \
 	 KERNEL_ATTR_NODIRATIME | KERNEL_ATTR_NOSYMFOLLOW)
+
+#define MODE_SIZE 16
 
 struct options {
 	uint64_t set, clear, recursive_set, recursive_clear, propagation;
@@ -131,26 +135,47 @@ static int attach(int tree, int target, const char *path, struct failure *failur
 	return kernel_move_mount(tree, target) < 0 ? fail_at(failure, "mount on", path) : 0;
 }
 
+// A tmpfs is as open as the directory that it covers, unless a later parameter says a mode.
+static bool read_covered_mode(int root, const char *path, char parameter[static MODE_SIZE])
+{
+	struct stat status;
+	cleanup_fd int fd = open_in_root(root, path, O_DIRECTORY);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return false;
+	snprintf(parameter, MODE_SIZE, "mode=%o", status.st_mode & 07777);
+	return true;
+}
+
+static int make_mount(const struct step *step, const char *mode, int target, const struct options *options,
+		      struct failure *failure)
+{
+	struct json parameters = *step->at[4];
+	struct json first = { .type = JSON_STRING, .string = mode, .next = parameters.child };
+	struct options later = *options;
+	unsigned now = (unsigned)options->set & ~(options->copyup ? KERNEL_ATTR_RDONLY : 0U);
+	if (mode)
+		parameters.child = &first;
+	later.set &= ~(uint64_t)now;
+	cleanup_fd int tree = filesystem_new(text(step, 0), text(step, 1), &parameters, now, failure);
+	if (tree < 0 || (options->copyup && copy_up(target, tree, step->at[4], failure) < 0))
+		return -1;
+	return set_attributes(tree, &later, failure) < 0 ? -1 : steal_fd(&tree);
+}
+
 int run_mount(struct jail *jail, const struct step *step, struct failure *failure)
 {
+	char mode[MODE_SIZE];
 	struct options options;
 	const char *type = text(step, 0), *path = text(step, 2);
 	bool proc = strcmp(type, "proc") == 0, view = proc || strcmp(type, "sysfs") == 0;
 	if (read_mount(step, &options, failure) < 0)
 		return -1;
+	bool covers = strcmp(type, "tmpfs") == 0 && read_covered_mode(jail->root, path, mode);
 	// CVE-2019-19921: the kernel's own views are never mounted through a link.
-	cleanup_fd int target = open_mount_target(jail->root, path, view ? TARGET_NO_SYMLINKS : TARGET_DIRECTORY, proc,
-						  failure);
-	if (target < 0)
-		return -1;
-	unsigned first = (unsigned)options.set & ~(options.copyup ? KERNEL_ATTR_RDONLY : 0U);
-	cleanup_fd int tree = filesystem_new(type, text(step, 1), step->at[4], first, failure);
-	if (tree < 0 || (options.copyup && copy_up(target, tree, step->at[4], failure) < 0))
-		return -1;
-	options.set &= ~(uint64_t)first;
-	if (set_attributes(tree, &options, failure) < 0)
-		return -1;
-	return attach(tree, target, path, failure);
+	cleanup_fd int target =
+		open_mount_target(jail->root, path, view ? TARGET_NO_SYMLINKS : TARGET_DIRECTORY, proc, failure);
+	cleanup_fd int tree = target < 0 ? -1 : make_mount(step, covers ? mode : NULL, target, &options, failure);
+	return tree < 0 ? -1 : attach(tree, target, path, failure);
 }
 
 // Attributes last but one: an ID mapping needs a tree that nobody has written through yet.
@@ -183,8 +208,9 @@ int run_bind(struct jail *jail, const struct step *step, struct failure *failure
 		return -1;
 	if (fstat(tree, &status) < 0)
 		return fail_at(failure, "source", text(step, 0));
+	bool proc = is_procfs_root(tree);
 	unsigned kind = (S_ISDIR(status.st_mode) ? TARGET_DIRECTORY : TARGET_FILE) |
-		(options.no_symlinks ? TARGET_NO_SYMLINKS : 0U);
-	cleanup_fd int target = open_mount_target(jail->root, path, kind, is_procfs_root(tree), failure);
+		(options.no_symlinks || proc ? TARGET_NO_SYMLINKS : 0U);
+	cleanup_fd int target = open_mount_target(jail->root, path, kind, proc, failure);
 	return target < 0 ? -1 : attach(tree, target, path, failure);
 }

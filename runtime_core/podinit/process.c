@@ -61,6 +61,11 @@ static int find_limit(const char *name)
 	return -1;
 }
 
+int check_rlimit(const struct step *step, struct failure *failure)
+{
+	return find_limit(text(step, 0)) < 0 ? fail(failure, "unknown limit %.64s", text(step, 0)) : 0;
+}
+
 // A value that it has already is not set again: a user namespace may not raise a limit, not even to what it is.
 int run_rlimit(struct jail *jail, const struct step *step, struct failure *failure)
 {
@@ -71,8 +76,6 @@ int run_rlimit(struct jail *jail, const struct step *step, struct failure *failu
 		.rlim_max = hard->negative ? RLIM_INFINITY : hard->magnitude,
 	};
 	(void)jail;
-	if (which < 0)
-		return fail(failure, "unknown limit %.64s", text(step, 0));
 	if (getrlimit(which, &now) == 0 && now.rlim_cur == limit.rlim_cur && now.rlim_max == limit.rlim_max)
 		return 0;
 	return setrlimit(which, &limit) < 0 ? fail_at(failure, "set", text(step, 0)) : 0;

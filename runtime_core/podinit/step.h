@@ -36,12 +36,14 @@ step_check check_mount, check_bind;
 step_prepare prepare_bind;
 step_run run_mount, run_bind;
 // devices.c
+step_check check_device;
 step_prepare prepare_device;
 step_run run_device, run_symlink;
 // inside.c
 step_run run_root_propagation, run_attributes, run_readonly_path, run_mask_path, run_root_readonly, run_hostname,
 	run_domainname, run_sysctl;
 // process.c
+step_check check_rlimit;
 step_run run_apparmor, run_selinux, run_rlimit, run_oom_score_adj, run_umask, run_scheduler, run_io_priority,
 	run_personality, run_memory_policy;
 

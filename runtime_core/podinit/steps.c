@@ -90,7 +90,7 @@ static const struct kind {
 	{ "rootfs", "p", ROOT, false, run_rootfs, NULL, NULL },
 	{ "mount", "sspnlo", TARGETS, false, run_mount, check_mount, NULL },
 	{ "bind", "ppnno", TARGETS, false, run_bind, check_bind, prepare_bind },
-	{ "device", "spnnnnn", TARGETS, false, run_device, NULL, prepare_device },
+	{ "device", "spnnnnn", TARGETS, false, run_device, check_device, prepare_device },
 	{ "symlink", "sp", TARGETS, false, run_symlink, NULL, NULL },
 	{ "hooks", "", HOOKS, false, run_hooks, NULL, NULL },
 	{ "pivot_root", "", PIVOT, false, run_pivot_root, NULL, NULL },
@@ -106,7 +106,7 @@ static const struct kind {
 	{ "readonly_path", "p", INSIDE, false, run_readonly_path, NULL, NULL },
 	{ "mask_path", "p", INSIDE, false, run_mask_path, NULL, NULL },
 	{ "root_readonly", "", INSIDE, false, run_root_readonly, NULL, NULL },
-	{ "rlimit", "sii", INSIDE, true, run_rlimit, NULL, NULL },
+	{ "rlimit", "sii", INSIDE, true, run_rlimit, check_rlimit, NULL },
 	{ "oom_score_adj", "i", INSIDE, true, run_oom_score_adj, NULL, NULL },
 	{ "umask", "n", INSIDE, true, run_umask, NULL, NULL },
 	{ "scheduler", "ninnnnn", INSIDE, true, run_scheduler, NULL, NULL },
@@ -272,7 +272,10 @@ int steps_raise_limits(const struct json *steps, struct failure *failure)
 int steps_run(struct jail *jail, const struct json *steps, struct failure *failure)
 {
 	size_t index = 0;
+	struct failure ignored;
 	jail->own.proc = jail->own.empty = -1;
+	if (jail->user_namespace) // the kernel may refuse it a new procfs; the host's is in sight only now
+		jail_procfs(jail, &ignored);
 	int result = steps_read_filter(steps, &jail->privileges, failure);
 	for (const struct json *step = steps->child; result == 0 && step; step = step->next)
 		result = run_step(jail, steps, step, index++, failure);

@@ -32,14 +32,17 @@ static bool same_file(int one, int other)
 static int below_procfs(int root, int directory, struct failure *failure)
 {
 	cleanup_fd int here = openat(directory, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	for (unsigned i = 0; here >= 0 && i < MAX_PARENTS && !same_file(here, root); i++) {
+	for (unsigned i = 0; here >= 0 && i < MAX_PARENTS; i++) {
+		if (same_file(here, root))
+			return 0;
 		if (in_procfs(here))
 			return 1;
 		int parent = openat(here, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		cleanup_close(&here);
 		here = parent;
 	}
-	return here < 0 ? fail_at(failure, "open", "a target's parent") : 0;
+	return here < 0 ? fail_at(failure, "open", "a target's parent") :
+			  fail(failure, "a target was moved out of the container's root");
 }
 
 // The files that lxcfs has versions of: they show a container's own numbers.

@@ -193,6 +193,26 @@ def test_the_groups_of_others_stay(v1):
     assert v1.files.children(f"{v1.path}/memory") == ["pod"]
 
 
+def test_a_process_may_enter_a_group_further_down(hybrid):
+    group = hybrid.created(None)
+    own = hybrid.relative(group)
+    assert group.below("/") == group.below("") == group.directories
+    hybrid.files.make(f"{hybrid.path}/memory/pod/c1/a")
+    hybrid.files.make(f"{hybrid.path}/memory/pod/c1/a/b")
+    deeper = [os.path.relpath(path, hybrid.path) for path in group.below("memory,pids-not:a/b")]
+    assert deeper == [f"{path}/a/b" if path.startswith("memory/") else path for path in own]
+    with pytest.raises(HostError, match=r"the container has no cgroup 'a': .*/pod/c1/a is not there"):
+        group.below("a")
+    with pytest.raises(HostError, match="names controllers that the container has no group for"):
+        group.below("rdma:a")
+
+
+@pytest.mark.parametrize("path", ["../..", "/a/../../b", "memory:../x", "a\nb"])
+def test_no_process_enters_a_group_outside(v1, path):
+    with pytest.raises(ManifestError, match=r"below the container's own, without \.\."):
+        v1.created(None).below(path)
+
+
 def test_a_failed_create_leaves_no_group(v1):
     v1.files.refuse["pids.max"] = errno.EINVAL
     with pytest.raises(HostError, match=r"^linux\.resources\.pids\.limit: cannot set pids\.max of .* to 50") as caught:
@@ -436,3 +456,20 @@ def test_processor_limits_are_tried_in_the_other_order(v1):
     v1.files.write = kernel
     group.update({"cpu": {"quota": 5_000, "period": 5_000}})
     assert v1.files.log == ["cpu,cpuacct/pod/c1/cpu.cfs_quota_us = 5000", "cpu,cpuacct/pod/c1/cpu.cfs_period_us = 5000"]
+
+
+def test_an_empty_cpuset_that_someone_else_left_is_filled(v1):
+    for path in ("pod", "pod/c1"):
+        os.mkdir(f"{v1.path}/cpuset/{path}")
+        for name in ("cpuset.cpus", "cpuset.mems", "cgroup.procs"):
+            with open(f"{v1.path}/cpuset/{path}/{name}", "w"):
+                pass
+    v1.created(None)
+    assert [v1.files.read(f"{v1.path}/cpuset/{path}/cpuset.mems") for path in ("pod", "pod/c1")] == ["0-1", "0-1"]
+
+
+def test_v2_of_a_hybrid_host_enables_only_what_is_asked_for(hybrid):
+    hybrid.created({"pids": {"limit": 5}})
+    assert not orders(hybrid, "subtree_control")
+    hybrid.open("/other").create({"hugepageLimits": [{"pageSize": "2MB", "limit": 1}]})
+    assert orders(hybrid, "subtree_control") == ["cgroup.subtree_control = +hugetlb"]

@@ -2,8 +2,11 @@
 """``linux.resources``: what is refused, and what files of v1 and v2 the rest becomes."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from podwright.cgroups.resources import check
+from podwright.cgroups.devices import container_rules
+from podwright.cgroups.resources import SHAPE, check
 from podwright.cgroups.resources_v1 import v1_settings
 from podwright.cgroups.resources_v2 import v2_settings
 from podwright.errors import ManifestError
@@ -220,3 +223,39 @@ def test_memory_and_swap_together_in_v2(memory, sentence):
 def test_a_bound_of_swap_that_forbids_it_needs_no_swap():
     (swap, _) = v2_settings({"memory": {"limit": 9, "swap": 9}})
     assert swap.optional
+
+
+JUNK = st.none() | st.booleans() | st.integers(-3, 1 << 65) | st.floats(allow_nan=False) | st.text(max_size=4)
+
+
+def likely(shape):
+    """Return what has this shape, and junk in some of its places."""
+    if isinstance(shape, tuple):
+        return st.integers(*shape) | JUNK
+    if isinstance(shape, list):
+        return st.lists(likely(shape[0]), max_size=2) | JUNK
+    if isinstance(shape, dict) and "*" in shape:
+        return st.dictionaries(
+            st.sampled_from(["memory.high", "mlx", "cgroup.max.depth"]) | st.text(), likely(shape["*"])
+        )
+    if isinstance(shape, dict):
+        return (
+            st.fixed_dictionaries({}, optional={key.rstrip("!"): likely(inner) for key, inner in shape.items()}) | JUNK
+        )
+    texts = st.sampled_from(["0-1", "rw", "c", "2MB", "eth0", "max"]) | st.text(max_size=3)
+    return (st.booleans() if shape is bool else texts) | JUNK
+
+
+@given(likely(SHAPE))
+def test_anything_is_refused_by_name_or_becomes_settings(resources):
+    try:
+        check(resources)
+        v1, v2 = v1_settings(resources), v2_settings(resources)
+    except ManifestError as error:
+        assert error.field.startswith("linux.resources")
+        return
+    for setting in v1 + v2:
+        assert setting.field.startswith("linux.resources.")
+        assert "/" not in setting.file
+        assert "\n" not in setting.value or ".unified[" in setting.field
+    container_rules(resources.get("devices") or ())

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-import ocitools
+import bundletools
 from podwright.containers import process
 from podwright.containers.lifecycle import Containers
 from podwright.errors import ContainerError, HostError, NotFound
@@ -28,7 +28,7 @@ def containers(tmp_path, warnings):
         str(tmp_path / "root"),
         store=str(tmp_path / "store"),
         cgroup_manager="disabled",
-        podinit=ocitools.fake_podinit(tmp_path),
+        podinit=bundletools.fake_podinit(tmp_path),
         warn=warnings.append,
     )
     yield made
@@ -39,11 +39,11 @@ def containers(tmp_path, warnings):
 @pytest.fixture
 def bundle(tmp_path):
     def make(*args, hooks=None, **fields):
-        config = ocitools.configuration(*args, **fields)
+        config = bundletools.configuration(*args, **fields)
         if hooks:
             config["hooks"] = hooks
         config["annotations"] = {"org.example": "yes"}
-        return ocitools.bundle(tmp_path / "bundle", config)
+        return bundletools.bundle(tmp_path / "bundle", config)
 
     return make
 
@@ -262,7 +262,9 @@ def test_the_terminal_goes_to_the_socket(containers, bundle, tmp_path):
 def test_exec_runs_beside_the_container(containers, bundle, tmp_path):
     containers.create("c1", bundle("sleep", "600"))
     containers.start("c1")
-    asked = ocitools.configuration("sh", "-c", f"echo $A > {tmp_path}/out; exit 5", env=["A=b", "PATH=/bin"])["process"]
+    asked = bundletools.configuration("sh", "-c", f"echo $A > {tmp_path}/out; exit 5", env=["A=b", "PATH=/bin"])[
+        "process"
+    ]
     launched = containers.exec("c1", asked, pid_file=str(tmp_path / "pid"))
     with process.find(launched.pid, launched.start, zombies=True) as handle:
         assert handle.exit_code() == 5

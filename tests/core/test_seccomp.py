@@ -125,4 +125,4 @@ def test_the_way_through_the_default_filter_is_short(default, arch):
     table = NUMBERS[arch]
     ways = [steps(default, number, (), AUDIT[arch])[1] for number in table.values()]
     assert sum(ways) / len(ways) < 16
-    assert len(default) // 8 < 400
+    assert len(default) // 8 < 250

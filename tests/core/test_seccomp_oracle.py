@@ -46,18 +46,26 @@ def same(mine: bytes, theirs: bytes, abi: str, unknown: set[str], seed: int, tim
 
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("caps", [capabilities.DEFAULT, (), capabilities.NAMES], ids=["default", "none", "all"])
-@pytest.mark.parametrize("more", [[], [*X86, "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"]], ids=["native", "every"])
-@pytest.mark.parametrize("path", [seccomp_cache.DEFAULT_PROFILE, CONTAINERS], ids=["own", "containers"])
-def test_a_whole_profile(library, path, caps, arch, more):
-    if not os.path.exists(path):
-        pytest.skip("the profile of podman is not installed")
-    with open(path) as file:
-        profile = to_oci(json.load(file), arch, caps) | {"architectures": more}
+def test_the_default_profile(library, caps, arch):
+    with open(seccomp_cache.DEFAULT_PROFILE) as file:
+        profile = to_oci(json.load(file), arch, caps)
     mine, (theirs, unknown) = compile_filter(profile, arch), libseccomp.compile_filter(library, profile, arch)
-    if path == seccomp_cache.DEFAULT_PROFILE:  # it says nothing of socketcall, whose arguments we do not guess
-        unknown |= {"socketcall"}
     for abi in ABIS[arch]:
-        same(mine, theirs, abi, unknown, seed=1, times=10)
+        same(mine, theirs, abi, unknown, seed=1, times=10 if abi == arch else 1)
+    assert len(mine) < len(theirs)
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("more", [[], [*X86, "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"]], ids=["native", "every"])
+def test_the_profile_of_podman(library, arch, more):
+    if not os.path.exists(CONTAINERS):
+        pytest.skip("the profile of podman is not installed")
+    with open(CONTAINERS) as file:
+        profile = to_oci(json.load(file), arch, capabilities.DEFAULT)
+    profile = {key: value for key, value in profile.items() if key != "architectures"} | {"architectures": more}
+    mine, (theirs, unknown) = compile_filter(profile, arch), libseccomp.compile_filter(library, profile, arch)
+    for abi in ABIS[arch]:
+        same(mine, theirs, abi, unknown, seed=2, times=4)
     assert len(mine) < len(theirs)
 
 
@@ -85,7 +93,7 @@ def profiles(draw: st.DrawFn) -> dict[str, Any]:
             "syscalls": syscalls}  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(profile=profiles(), data=st.data())
 def test_any_profile(library, profile, data):
     theirs, _ = libseccomp.compile_filter(library, profile, "x86_64")
@@ -96,5 +104,7 @@ def test_any_profile(library, profile, data):
     for name in NAMES:
         args = data.draw(st.tuples(*[near | numbers] * 6))
         for abi in ABIS["x86_64"]:
+            if abi == "x32" and max(values) >> 32:  # libseccomp compares the lower half, the kernel takes all of it
+                continue
             narrow = args if abi == "x86_64" else tuple(value & 0xFFFFFFFF for value in args)
             assert run(mine, NUMBERS[abi][name], narrow, abi) == run(theirs, NUMBERS[abi][name], narrow, abi)

@@ -46,6 +46,19 @@ def v1_group(path, tmp_path):
     assert not group.exists()
 
 
+@pytest.fixture
+def v2_devices_group(path, tmp_path):
+    """Give a container whose devices are a BPF program, whatever else v1 has."""
+    with open("/proc/self/mountinfo") as file:
+        (tmp_path / "mountinfo").write_text("".join(line for line in file if not line.endswith(",devices\n")))
+    if not any(mount.version == 2 for mount in mounted()):
+        pytest.skip("no cgroup v2 is mounted on this host")
+    group = ContainerCgroup.open(path, "c1", mountinfo=str(tmp_path / "mountinfo"))
+    yield group
+    group.destroy()
+    assert not group.exists()
+
+
 def directory(group, controller):
     for _, controllers, found, _ in group.mounts():
         if controller in controllers:
@@ -225,6 +238,7 @@ def tries(group, *paths):
 DENY = {"allow": False, "access": "rwm"}
 
 
+@pytest.mark.parametrize("which", ["group", "v2_devices_group"])
 @pytest.mark.parametrize(
     ("rules", "refused"),
     [
@@ -238,7 +252,8 @@ DENY = {"allow": False, "access": "rwm"}
         ([{"allow": True, "type": "a", "major": 1, "minor": 11, "access": "rw"}], ["disk"]),
     ],
 )
-def test_devices_by_the_last_rule_and_the_defaults_always(group, rules, refused, tmp_path):
+def test_devices_by_the_last_rule_and_the_defaults_always(which, request, rules, refused, tmp_path):
+    group = request.getfixturevalue(which)
     disk = str(tmp_path / "disk")
     subprocess.run(["mknod", disk, "b", "240", "0"], check=True)
     group.create({"devices": rules})
@@ -246,7 +261,16 @@ def test_devices_by_the_last_rule_and_the_defaults_always(group, rules, refused,
     assert tries(group, disk, "/dev/kmsg", "/dev/null", "/dev/zero", "/dev/urandom") == named
 
 
-def test_other_devices_later(group):
+def test_one_device_less_than_its_kind(v2_devices_group):
+    """What the list of v1 cannot say."""
+    kmsg = {"type": "c", "major": 1, "minor": 11, "access": "r"}
+    v2_devices_group.create({"devices": [DENY, {"allow": True, "type": "c", "major": 1}, {"allow": False, **kmsg}]})
+    assert tries(v2_devices_group, "/dev/kmsg", "/dev/null") == ["/dev/kmsg"]
+
+
+@pytest.mark.parametrize("which", ["group", "v2_devices_group"])
+def test_other_devices_later(which, request):
+    group = request.getfixturevalue(which)
     group.create({"devices": [DENY]})
     assert tries(group, "/dev/kmsg") == ["/dev/kmsg"]
     group.update({"devices": [DENY, {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "rw"}]})
@@ -333,3 +357,36 @@ def test_memory_as_only_v1_has_it(group):
     group.create({"memory": memory})
     assert read(group, "memory", "memory.swappiness") == "10"
     assert "oom_kill_disable 1" in read(group, "memory", "memory.oom_control")
+
+
+def test_a_relative_path_is_below_our_own_group(path):
+    group = ContainerCgroup.open(path.lstrip("/"), "c1")
+    try:
+        group.create()
+        with inside(group.directories, "cat", "/proc/self/cgroup", stdout=subprocess.PIPE, text=True) as process:
+            lines = process.communicate()[0].splitlines()
+        assert [line for line in lines if not line.endswith(path)] == []
+        assert len(lines) == len(group.directories)
+    finally:
+        group.destroy()
+    assert not group.exists()
+
+
+def test_a_runtime_that_is_killed_while_it_pauses_leaves_a_container_that_can_go(group):
+    """SIGKILL in the middle of freeze, at some moment of many."""
+    group.create()
+    script = (
+        "import ast, sys; from podwright.cgroups.container import ContainerCgroup\n"
+        "group = ContainerCgroup.restored(ast.literal_eval(sys.argv[1]))\n"
+        "print(flush=True)\n"
+        "while True: group.freeze(); group.thaw()"
+    )
+    with inside(group.directories, "sleep", "300"):
+        for pause in (0, 0.001, 0.003):
+            command = [sys.executable, "-c", script, repr(group.record())]
+            with subprocess.Popen(command, stdout=subprocess.PIPE) as runtime:
+                runtime.stdout.readline()
+                time.sleep(pause)
+                runtime.kill()
+        again = ContainerCgroup.restored(group.record())
+        again.destroy()

@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,13 @@ def pod(tmp_path: Path) -> Iterator[Pod]:
         yield fresh
 
 
+RACER = """
+import ctypes, sys
+one, other = (path.encode() for path in sys.argv[1:])
+rename = ctypes.CDLL(None).renameat2
+while True:
+    rename(-100, one, -100, other, 2)  # RENAME_EXCHANGE
+"""
 LOOK = "cat /proc/self/mountinfo"
 
 
@@ -48,6 +56,12 @@ def test_s17_kernel_views_only_on_a_real_directory(pod: Pod, kind: str, shape: s
     target = {"link": "/link", "parent": "/parent/view", "file": "/file"}[shape]
     message = error_of(pod, ["mount", kind, kind, target, NOSUID, [], {}])
     assert message.startswith(f"step 7 mount: target {target}")
+
+
+def test_s17_a_bound_procfs_too(pod: Pod) -> None:
+    (pod.image / "real").mkdir()
+    (pod.image / "link").symlink_to("real")
+    assert error_of(pod, bind("/proc", "/link", recursive=True)).startswith("step 7 bind: target /link: ")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +143,7 @@ def test_parameters_reach_the_file_system(pod: Pod) -> None:
     [
         (tmpfs("/x", "size=64k", "colour=blue"), "file system tmpfs: colour=blue: Invalid argument"),
         (tmpfs("/x", "size=much"), "file system tmpfs: size=much: Invalid argument"),
+        (tmpfs("/x", "size=" + "1" * 256), "has more than the 255 bytes that the kernel takes"),
         (tmpfs("/x", "=1"), "parameter =1 has no usable name"),
         (["mount", "nothing", "x", "/x", 0, [], {}], "file system nothing: the kernel does not know it"),
     ],
@@ -272,3 +287,25 @@ def test_idmap_below_needs_recursive(pod: Pod, tree: Path) -> None:
 def test_an_idmap_that_cannot_be_is_an_error(pod: Pod) -> None:
     mapping = {"uid": [[0, 5000, 10]], "gid": [[0, 5000, 10]]}
     assert "map the IDs of the source" in error_of(pod, bind("/proc", "/x", idmap=mapping))
+
+
+def test_s14_to_s16_a_racer_leads_no_mount_out_of_the_root(pod: Pod, tmp_path: Path) -> None:
+    """A volume that another container shares: its folder and a link to the host's take each other's place all along."""
+    volume, canary = tmp_path / "volume", tmp_path / "canary"
+    (volume / "turn").mkdir(parents=True)
+    canary.mkdir()
+    (volume / "link").symlink_to("/".join([".."] * 20) + str(canary))
+    steps = [bind(volume, "/v"), tmpfs("/v/turn/a/b"), bind("/etc", "/v/turn/c/d"), bind("/etc/hosts", "/v/turn/e")]
+    steps += [["device", "c", "/v/turn/null", 1, 3, 0o666, 0, 0], ["symlink", "x", "/v/turn/symlink"]]
+    for number in range(12):
+        pod.container(f"app-{number}", ["ls"], steps=default_steps(before=steps))
+    racer = subprocess.Popen([sys.executable, "-c", RACER, volume / "turn", volume / "link"])
+    try:
+        pod.start()
+        for number in range(12):
+            pod.terminated(f"app-{number}")
+    finally:
+        racer.kill()
+        racer.wait()
+    assert os.listdir(canary) == []
+    assert any((volume / name / "a/b").exists() for name in ("turn", "link"))  # some came through

@@ -107,6 +107,14 @@ def test_s29_copyup_follows_no_link_and_ends_when_full(pod: Pod, tmp_path: Path)
     ]
 
 
+def test_a_tmpfs_is_as_open_as_what_it_covers(pod: Pod) -> None:
+    for name, mode in (("one", 0o1777), ("two", 0o700)):
+        (pod.image / name).mkdir()
+        (pod.image / name).chmod(mode)
+    steps = (tmpfs("/one"), tmpfs("/two", "mode=711"), tmpfs("/new"))
+    assert run_with(pod, *steps, script="stat -c %a /one /two /new").split() == ["1777", "711", "1777"]
+
+
 def test_copyup_that_does_not_fit_is_an_error(pod: Pod) -> None:
     (pod.image / "data").mkdir()
     (pod.image / "data/big").write_bytes(bytes(200000))

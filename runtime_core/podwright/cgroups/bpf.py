@@ -8,7 +8,6 @@ goes, so nothing has to be kept or detached.
 from __future__ import annotations
 
 import os
-import struct
 import sys
 
 from podwright.cgroups.devices import decisive
@@ -17,6 +16,7 @@ from podwright.errors import HostError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from podwright.cgroups.devices import DeviceRule
 
@@ -27,6 +27,7 @@ _PROG_TYPE_CGROUP_DEVICE = 15
 _CGROUP_DEVICE = 6
 _ALLOW_MULTI = 2  # a group further down may add a program; all of them must agree
 _REPLACE = 4  # Linux 5.6
+_MOST_PROGRAMS = 64  # the kernel's own limit for one group (BPF_CGROUP_MAX_PROGS)
 _KINDS = {"b": 1, "c": 2}
 _ACCESS = {"m": 1, "r": 2, "w": 4}
 
@@ -75,21 +76,30 @@ def _end(*, allow: bool) -> list[bytes]:
 
 def _instruction(opcode: int, target: int = 0, *, source: int = 0, offset: int = 0, value: int = 0) -> bytes:
     registers = target | source << 4 if sys.byteorder == "little" else target << 4 | source
-    return struct.pack("=BBhi", opcode, registers, offset, value)
+    return bytes((opcode, registers)) + _number(offset, 2) + _number(value, 4)
+
+
+def _number(value: int, size: int) -> bytes:
+    return value.to_bytes(size, sys.byteorder)
+
+
+def _words(*values: int) -> bytes:
+    return b"".join(_number(value, 4) for value in values)
 
 
 def attach(directory: str, program: bytes) -> None:
     """Load a program and put it on a group, in the place of one that is there. Raises HostError on a refusal."""
+    kernel = _Kernel()
     fds: list[int] = []
     try:
         fds.append(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        fds.append(_load(program))
-        attributes = struct.pack("=IIII", fds[0], fds[1], _CGROUP_DEVICE, _ALLOW_MULTI)
-        old = _programs(fds[0])
+        fds.append(kernel.load(program))
+        attributes = _words(fds[0], fds[1], _CGROUP_DEVICE, _ALLOW_MULTI)
+        old = kernel.programs(fds[0])
         if old:
-            fds.append(_syscall(_PROG_FD_BY_ID, struct.pack("=III", old[0], 0, 0))[0])
-            attributes = struct.pack("=IIIII", fds[0], fds[1], _CGROUP_DEVICE, _ALLOW_MULTI | _REPLACE, fds[2])
-        _syscall(_PROG_ATTACH, attributes)
+            fds.append(kernel.bpf(_PROG_FD_BY_ID, kernel.buffer(_words(old[0], 0, 0))))
+            attributes = _words(fds[0], fds[1], _CGROUP_DEVICE, _ALLOW_MULTI | _REPLACE, fds[2])
+        kernel.bpf(_PROG_ATTACH, kernel.buffer(attributes))
     except OSError as error:
         raise HostError(f"cannot confine {directory} to its devices by BPF: {error.strerror}") from error
     finally:
@@ -101,46 +111,62 @@ def attached(directory: str) -> bool:
     """Tell whether the group itself has a device program."""
     group = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return bool(_programs(group))
+        return bool(_Kernel().programs(group))
     except OSError as error:
         raise HostError(f"cannot ask for the device program of {directory}: {error.strerror}") from error
     finally:
         os.close(group)
 
 
-def _programs(group: int) -> list[int]:
-    """BPF_PROG_QUERY: the numbers of the group's own programs."""
-    import ctypes
+class _Kernel:
+    """bpf(2), which Python has no function for.
 
-    numbers = (ctypes.c_uint32 * 64)()
-    query = struct.pack("=IIIIQI4x", group, _CGROUP_DEVICE, 0, 0, ctypes.addressof(numbers), len(numbers))
-    _, answer = _syscall(_PROG_QUERY, query)
-    return list(numbers[: struct.unpack("=IIIIQI4x", answer)[5]])
+    Built on the C half of ctypes: the other half costs a command 3 ms, more than all the rest of a container's groups.
+    """
 
+    def __init__(self) -> None:
+        import _ctypes
 
-def _load(program: bytes) -> int:
-    """BPF_PROG_LOAD; kernels before 5.11 may refuse for RLIMIT_MEMLOCK, which is the operator's to raise."""
-    import ctypes
+        self._ctypes: Any = _ctypes  # typeshed knows only what ctypes itself uses of it
 
-    code = ctypes.create_string_buffer(program, len(program))
-    licence = ctypes.create_string_buffer(b"Apache-2.0")
-    attributes = struct.pack(
-        "=IIQQIIQ", _PROG_TYPE_CGROUP_DEVICE, len(program) // 8, ctypes.addressof(code), ctypes.addressof(licence),
-        0, 0, 0,
-    )  # fmt: skip
-    return _syscall(_PROG_LOAD, attributes)[0]  # the fd is O_CLOEXEC
+        number = _SYS_BPF.get(os.uname().machine)
+        if number is None:
+            raise HostError(f"the number of bpf(2) on {os.uname().machine} is not known")
+        self._number = number
+        self._long = type("Long", (_ctypes._SimpleCData,), {"_type_": "l"})
+        self._char = type("Char", (_ctypes._SimpleCData,), {"_type_": "c"})
+        flags = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+        function: Any = type("Syscall", (_ctypes.CFuncPtr,), {"_flags_": flags, "_restype_": self._long})
+        self._syscall = function(_ctypes.dlsym(self._ctypes.dlopen(None, os.RTLD_NOW), "syscall"))  # of our own libc
 
+    def buffer(self, content: bytes) -> Any:
+        """Return memory with this content, which the kernel may write to; ``raw`` is what it holds then."""
+        made: Any = type("Buffer", (self._ctypes.Array,), {"_type_": self._char, "_length_": len(content)})()
+        made.raw = content
+        return made
 
-def _syscall(command: int, attributes: bytes) -> tuple[int, bytes]:
-    import ctypes
+    def load(self, program: bytes) -> int:
+        """BPF_PROG_LOAD; kernels before 5.11 may refuse for RLIMIT_MEMLOCK, which is the operator's to raise."""
+        code, licence = self.buffer(program), self.buffer(b"Apache-2.0\0")
+        attributes = _words(_PROG_TYPE_CGROUP_DEVICE, len(program) // 8) + self._address(code) + self._address(licence)
+        return self.bpf(_PROG_LOAD, self.buffer(attributes + bytes(16)))  # the fd is O_CLOEXEC
 
-    number = _SYS_BPF.get(os.uname().machine)
-    if number is None:
-        raise HostError(f"the number of bpf(2) on {os.uname().machine} is not known")
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    libc = ctypes.CDLL(None, use_errno=True)
-    result: int = libc.syscall(ctypes.c_long(number), ctypes.c_long(command), buffer, ctypes.c_long(len(buffer)))
-    if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
-    return result, buffer.raw
+    def programs(self, group: int) -> list[int]:
+        """BPF_PROG_QUERY: the numbers of the group's own programs."""
+        numbers = self.buffer(bytes(4 * _MOST_PROGRAMS))
+        query = self.buffer(_words(group, _CGROUP_DEVICE, 0, 0) + self._address(numbers) + _words(_MOST_PROGRAMS, 0))
+        self.bpf(_PROG_QUERY, query)
+        count = int.from_bytes(query.raw[24:28], sys.byteorder)
+        return [int.from_bytes(numbers.raw[at : at + 4], sys.byteorder) for at in range(0, 4 * count, 4)]
+
+    def bpf(self, command: int, attributes: Any) -> int:
+        """Call it; the result may be a descriptor. Raises OSError."""
+        size = len(attributes)
+        result: int = self._syscall(self._long(self._number), self._long(command), attributes, self._long(size))
+        if result < 0:
+            error = self._ctypes.get_errno()
+            raise OSError(error, os.strerror(error))
+        return result
+
+    def _address(self, buffer: Any) -> bytes:
+        return _number(self._ctypes.addressof(buffer), 8)

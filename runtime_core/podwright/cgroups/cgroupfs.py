@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The few things one does to a cgroup file system. ``fake.py`` has the same shape in an ordinary directory.
 
-Paths are built from names that were checked (``hierarchy.py``), below a mount that the kernel said is a cgroup file
-system; such a file system holds no symbolic link and allows no rename, so a path means the same at each use.
+What keeps an order inside of the file system that it is meant for: a path is a mount point that the kernel said is a
+cgroup file system (``mounts.py``), then names that were checked, none of them ``..`` (``hierarchy.py``, ``place.py``),
+then a file. Such a file system holds no symbolic link and allows no rename, so a path means the same at each use, and
+only who may mount on it can make it lead elsewhere. Python has no openat2(2), which would say the same once more.
 """
 
 import os

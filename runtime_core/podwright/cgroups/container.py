@@ -19,9 +19,6 @@ import errno
 import time
 
 from podwright.cgroups.cgroupfs import Cgroupfs
-from podwright.cgroups.devices import container_rules
-from podwright.cgroups.mounts import Mount, mounted, offered
-from podwright.cgroups.place import FIELD, Place
 from podwright.errors import HostError
 
 TYPE_CHECKING = False
@@ -29,9 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from podwright.cgroups.mounts import Mount
     from podwright.cgroups.tree import Hierarchy, Setting
 
 _BUSY = (errno.EBUSY, errno.ENOTEMPTY)
+_PLACE = "linux.cgroupsPath"
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -56,6 +55,9 @@ class ContainerCgroup:
         ``path`` is ``linux.cgroupsPath`` or None; ``systemd`` is --systemd-cgroup, whose paths look otherwise. A host
         without any cgroup mount gives a container without groups. Raises ManifestError for a path that leads elsewhere.
         """
+        from podwright.cgroups.mounts import mounted  # the commands that find a record go without
+        from podwright.cgroups.place import Place
+
         place = Place(path, container_id, systemd=systemd)
         mounts = mounted(mountinfo)
         files = files or Cgroupfs()
@@ -85,6 +87,12 @@ class ContainerCgroup:
     def directories(self) -> list[str]:
         """The absolute directories, one per hierarchy, that a process of the container enters."""
         return [hierarchy.directory(group) for hierarchy, group in self._groups]
+
+    def below(self, path: str) -> list[str]:
+        """Return the directories for a process of ``exec --cgroup PATH`` (place.py)."""
+        from podwright.cgroups.place import below
+
+        return below(self._groups, path)
 
     def mounts(self) -> list[tuple[str, list[str], str, int]]:
         """Return for each hierarchy: its mount point, controllers (and name=…), the container's directory, version.
@@ -304,9 +312,9 @@ class ContainerCgroup:
         if fresh:
             made.append((hierarchy, group))
         elif hierarchy.pids(group):
-            raise HostError(f"{FIELD}: cgroup {directory} is there already and processes live in it", field=FIELD)
+            raise HostError(f"{_PLACE}: cgroup {directory} is there already and processes live in it", field=_PLACE)
         elif hierarchy.frozen(directory):
-            raise HostError(f"{FIELD}: cgroup {directory} is there already and frozen", field=FIELD)
+            raise HostError(f"{_PLACE}: cgroup {directory} is there already and frozen", field=_PLACE)
         return True
 
     def _confine(
@@ -314,6 +322,8 @@ class ContainerCgroup:
     ) -> None:
         if "devices" not in hierarchy.controllers:
             return
+        from podwright.cgroups.devices import container_rules
+
         rules = container_rules(resources.get("devices") or ())
         try:
             hierarchy.confine_devices(hierarchy.directory(group), fresh=fresh, rules=rules, replace=True)
@@ -360,13 +370,17 @@ class ContainerCgroup:
 
 def _hierarchies(mounts: list[Mount], files: Cgroupfs) -> list[tuple[Mount, Hierarchy]]:
     """Return a hierarchy for each mount, v2 first: it serves what no v1 has."""
+    from podwright.cgroups.mounts import offered
+
     found = []
+    taken = {name for mount in mounts for name in mount.controllers}
     for mount in sorted(mounts, key=lambda mount: -mount.version):
         controllers = mount.controllers
         if mount.version == 2:
-            taken = {name for other in mounts for name in other.controllers}
             controllers = offered(mount, files) - taken
-        found.append((mount, _hierarchy(mount.version, mount.path, controllers, files)))
+        hierarchy = _hierarchy(mount.version, mount.path, controllers, files)
+        hierarchy.gifts = not taken  # what v2 of a hybrid host enables is for those who ask for it
+        found.append((mount, hierarchy))
     return found
 
 

@@ -14,7 +14,10 @@ from podwright.errors import HostError, ManifestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from podwright.cgroups.mounts import Mount
+    from podwright.cgroups.tree import Hierarchy
 
 FIELD = "linux.cgroupsPath"
 
@@ -60,6 +63,30 @@ def own_groups(path: str = "/proc/self/cgroup") -> dict[str, str]:
         _, controllers, group = line.split(":", 2)
         for name in controllers.split(","):
             found[name] = group
+    return found
+
+
+def below(groups: Sequence[tuple[Hierarchy, str]], path: str) -> list[str]:
+    """Return the directories that a process enters which shall go deeper than the container's own groups.
+
+    ``path`` starts at the container's groups; with ``controller,controller:`` before it, it is meant for the
+    hierarchies of these only (v1). Raises ManifestError for one that leads out, HostError for one that is not there.
+    """
+    controllers, colon, rest = path.rpartition(":")
+    names = [name for name in rest.split("/") if name not in ("", ".")]
+    if ".." in names or not path.isprintable():
+        raise ManifestError(f"cgroup {path!r} must be a path below the container's own, without ..", value=path)
+    wanted, found, used = set(controllers.split(",")), [], not colon
+    for hierarchy, group in groups:
+        directory = hierarchy.directory(group)
+        if not colon or wanted & hierarchy.controllers:
+            used = True
+            directory = "/".join([directory, *names])
+            if not hierarchy.files.exists(directory):
+                raise HostError(f"the container has no cgroup {path!r}: {directory} is not there")
+        found.append(directory)
+    if not used:
+        raise HostError(f"cgroup {path!r} names controllers that the container has no group for")
     return found
 
 

@@ -17,13 +17,14 @@ _INT64 = (-(1 << 63), (1 << 63) - 1)
 _LIMIT = (-1, (1 << 63) - 1)  # -1 is none
 _UINT64 = (0, (1 << 64) - 1)
 _UINT32 = (0, (1 << 32) - 1)
+_NUMBER = (-1, (1 << 31) - 1)  # of a device; the kernel's own numbers are much smaller
 _WEIGHT = (0, 1000)  # 0 is unset, 10 the least
 _DEVICE = {"major!": _UINT32, "minor!": _UINT32}
 _THROTTLED = [{**_DEVICE, "rate!": _UINT64}]
 
 # A name with "!" must be there; a pair is the range of an integer.
-_SHAPE: dict[str, Any] = {
-    "devices": [{"allow!": bool, "type": str, "major": _LIMIT, "minor": _LIMIT, "access": str}],
+SHAPE: dict[str, Any] = {
+    "devices": [{"allow!": bool, "type": str, "major": _NUMBER, "minor": _NUMBER, "access": str}],
     "memory": {
         "limit": _LIMIT, "reservation": _LIMIT, "swap": _LIMIT, "kernel": _LIMIT, "kernelTCP": _LIMIT,
         "swappiness": _UINT64, "disableOOMKiller": bool, "useHierarchy": bool, "checkBeforeUpdate": bool,
@@ -48,7 +49,7 @@ _SHAPE: dict[str, Any] = {
 
 def check(resources: object) -> None:
     """Raise ManifestError for the first field that has a wrong form. Unknown fields mean nothing, as OCI demands."""
-    _check(resources, _SHAPE, _FIELD)
+    _check(resources, SHAPE, _FIELD)
     assert isinstance(resources, dict)  # noqa: S101  for the type checker
     for index, device in enumerate(resources.get("devices") or ()):
         _check_device(device, f"{_FIELD}.devices[{index}]")
@@ -122,8 +123,12 @@ def _check_file(name: str) -> None:
 def _check_list(text: str | None, field: str) -> None:
     for part in text.strip().split(",") if text else ():
         first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not (last.isdecimal() and int(first) <= int(last))):
+        if not _small(first) or (dash and not (_small(last) and int(first) <= int(last))):
             raise _wrong(field, text, "a list of numbers and ranges, as 0-3,7")
+
+
+def _small(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def _check_word(name: str, field: str, what: str) -> None:

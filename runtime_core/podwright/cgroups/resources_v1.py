@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Object = Mapping[str, Any]
 
-THROTTLES = (
+_THROTTLES = (
     ("throttleReadBpsDevice", "read_bps", "rbps"), ("throttleWriteBpsDevice", "write_bps", "wbps"),
     ("throttleReadIOPSDevice", "read_iops", "riops"), ("throttleWriteIOPSDevice", "write_iops", "wiops"),
 )  # fmt: skip
@@ -30,8 +30,13 @@ _CPU = (
 
 def v1_settings(resources: Object) -> list[Setting]:
     """Return every setting of the configuration; the devices are rules of their own (devices.py)."""
+    return collected(resources, _PARTS)
+
+
+def collected(resources: Object, parts: tuple[tuple[str, Any], ...]) -> list[Setting]:
+    """Return what the functions add to a list for the parts that are there; the same in v1 and v2."""
     found: list[Setting] = []
-    for key, add in _PARTS:
+    for key, add in parts:
         part = resources.get(key)
         if part:
             add(found, part)
@@ -98,11 +103,26 @@ def add_rdma(found: list[Setting], rdma: Object) -> None:
             found.append(Setting("rdma", "rdma.max", " ".join([name, *words]), field=named(f"rdma[{name}]")))
 
 
+def weights(block: Object) -> list[tuple[str, Object, str]]:
+    """Return who has a weight: the start of the field's name, the object, and the start of the value."""
+    devices = block.get("weightDevice") or ()
+    return [("", block, "")] + [
+        (f"weightDevice[{index}].", device, f"{device['major']}:{device['minor']} ")
+        for index, device in enumerate(devices)
+    ]
+
+
+def throttles(block: Object) -> list[tuple[str, str, str, str, int]]:
+    """Return each throttled device: the field, what v1 and v2 call the limit, the device, the rate."""
+    return [
+        (named(f"blockIO.{key}[{index}]"), v1, v2, f"{device['major']}:{device['minor']}", device["rate"])
+        for key, v1, v2 in _THROTTLES
+        for index, device in enumerate(block.get(key) or ())
+    ]
+
+
 def _block_io(found: list[Setting], block: Object) -> None:
-    weights = [("", block, "")]
-    weights += [(f"weightDevice[{index}].", device, f"{device['major']}:{device['minor']} ")
-                for index, device in enumerate(block.get("weightDevice") or ())]  # fmt: skip
-    for name, part, prefix in weights:
+    for name, part, prefix in weights(block):
         suffix = "_device" if prefix else ""
         for key, word in (("weight", "weight"), ("leafWeight", "leaf_weight")):
             if part.get(key):
@@ -110,11 +130,8 @@ def _block_io(found: list[Setting], block: Object) -> None:
                 plain = Setting("blkio", f"blkio.{word}{suffix}", value, field=field)
                 bfq = Setting("blkio", f"blkio.bfq.{word}{suffix}", value, field=field, instead=plain)
                 found.append(bfq if key == "weight" else plain)
-    for key, word, _ in THROTTLES:
-        for index, device in enumerate(block.get(key) or ()):
-            value = f"{device['major']}:{device['minor']} {device['rate']}"
-            field = named(f"blockIO.{key}[{index}]")
-            found.append(Setting("blkio", f"blkio.throttle.{word}_device", value, field=field))
+    for field, word, _, device, rate in throttles(block):
+        found.append(Setting("blkio", f"blkio.throttle.{word}_device", f"{device} {rate}", field=field))
 
 
 def _huge_pages(found: list[Setting], limits: list[Object]) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from podwright.cgroups.resources_v1 import THROTTLES, add_cpuset, add_pids, add_rdma, named
+from podwright.cgroups.resources_v1 import add_cpuset, add_pids, add_rdma, collected, named, throttles, weights
 from podwright.cgroups.tree import Setting
 from podwright.cgroups.units import CPU_PERIOD_US, cpu_weight
 from podwright.errors import ManifestError
@@ -25,12 +25,7 @@ def v2_settings(resources: Object) -> list[Setting]:
     What v2 cannot say is there too, with a controller that no hierarchy of v2 has. Raises ManifestError for a bound of
     memory and swap together that is below the one of memory, or stands alone.
     """
-    found: list[Setting] = []
-    for key, add in _PARTS:
-        part = resources.get(key)
-        if part:
-            add(found, part)
-    return found
+    return collected(resources, _PARTS)
 
 
 def _only_v1(found: list[Setting], controller: str, field: str) -> None:
@@ -101,20 +96,15 @@ def _cpu(found: list[Setting], cpu: Object) -> None:
 
 
 def _block_io(found: list[Setting], block: Object) -> None:
-    weights = [("", block, "")]
-    weights += [(f"weightDevice[{index}].", device, f"{device['major']}:{device['minor']} ")
-                for index, device in enumerate(block.get("weightDevice") or ())]  # fmt: skip
-    for name, part, prefix in weights:
+    for name, part, prefix in weights(block):
         if part.get("weight"):
             field, weight = named(f"blockIO.{name}weight"), part["weight"]
             plain = Setting("io", "io.weight", f"{prefix or 'default '}{_io_weight(weight)}", field=field)
             found.append(Setting("io", "io.bfq.weight", f"{prefix}{weight}", field=field, instead=plain))
         if part.get("leafWeight"):
             _only_v1(found, "blkio", f"blockIO.{name}leafWeight")
-    for key, _, word in THROTTLES:
-        for index, device in enumerate(block.get(key) or ()):
-            value = f"{device['major']}:{device['minor']} {word}={device['rate'] or 'max'}"
-            found.append(Setting("io", "io.max", value, field=named(f"blockIO.{key}[{index}]")))
+    for field, _, word, device, rate in throttles(block):
+        found.append(Setting("io", "io.max", f"{device} {word}={rate or 'max'}", field=field))
 
 
 def _io_weight(weight: int) -> int:

@@ -7,7 +7,6 @@ import errno
 import os
 import time
 
-from podwright.cgroups.devices import DEFAULT_RULES
 from podwright.errors import HostError
 
 TYPE_CHECKING = False
@@ -55,6 +54,7 @@ class Hierarchy:
     version = 0
     oom_file = ""
     memory_file = ""
+    gifts = False
     freezer_file = ""
 
     def __init__(self, mount: str, parent: str, controllers: frozenset[str], files: Cgroupfs) -> None:
@@ -73,7 +73,7 @@ class Hierarchy:
         """Make our controllers available to the groups in ``directory``."""
 
     def confine_devices(
-        self, directory: str, *, fresh: bool, rules: Sequence[DeviceRule] = DEFAULT_RULES, replace: bool = False
+        self, directory: str, *, fresh: bool, rules: Sequence[DeviceRule] | None = None, replace: bool = False
     ) -> None:
         """Leave a group the devices that the rules allow, by default the default devices only."""
         raise NotImplementedError

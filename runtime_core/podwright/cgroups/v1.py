@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import time
 
-from podwright.cgroups.devices import DEFAULT_RULES, v1_list
 from podwright.cgroups.tree import GONE, Hierarchy, Setting
-from podwright.cgroups.units import CPU_PERIOD_US
 from podwright.errors import HostError
 
 TYPE_CHECKING = False
@@ -31,6 +29,8 @@ class V1Hierarchy(Hierarchy):
 
     def settings(self, limits: Limits) -> list[Setting]:
         """Return cpu.*, memory.* and pids.* files with their values."""
+        from podwright.cgroups.units import CPU_PERIOD_US
+
         quota, memory, pids = (
             "-1" if limit is None else str(limit) for limit in (limits.cpu_quota_us, limits.memory_max, limits.pids_max)
         )
@@ -51,11 +51,13 @@ class V1Hierarchy(Hierarchy):
         return super().same(actual, wanted)
 
     def confine_devices(
-        self, directory: str, *, fresh: bool, rules: Sequence[DeviceRule] = DEFAULT_RULES, replace: bool = False
+        self, directory: str, *, fresh: bool, rules: Sequence[DeviceRule] | None = None, replace: bool = False
     ) -> None:
         """Deny all, then allow what the rules say; or the other way round. A list that is right is left alone."""
+        from podwright.cgroups.devices import DEFAULT_RULES, v1_list  # not in the many commands that make no group
+
         del replace  # there is always one list
-        default, exceptions = v1_list(rules)
+        default, exceptions = v1_list(DEFAULT_RULES if rules is None else rules)
         if not fresh and self._devices(directory) == (default, set(exceptions)):
             return
         every, single = ("devices.allow", "devices.deny") if default else ("devices.deny", "devices.allow")
@@ -68,6 +70,8 @@ class V1Hierarchy(Hierarchy):
 
     def devices_confined(self, directory: str) -> bool:
         """Compare the group's list with the default devices."""
+        from podwright.cgroups.devices import DEFAULT_RULES
+
         return self._devices(directory) == (False, {str(rule) for rule in DEFAULT_RULES})
 
     def _devices(self, directory: str) -> tuple[bool, set[str]]:
@@ -105,24 +109,28 @@ class V1Hierarchy(Hierarchy):
                 raise HostError(f"cannot set {directory}/freezer.state to {state}: {error.strerror}") from error
 
     def made(self, directory: str) -> None:
-        """Fill a new group of cpuset: no process can enter one that names no processor and no memory node."""
-        if "cpuset" not in self.controllers:
-            return
-        parent = directory.rpartition("/")[0]
-        for name in ("cpuset.cpus", "cpuset.mems"):
-            self.files.write(f"{directory}/{name}", self.files.read(f"{parent}/{name}"))
+        """Fill a group of cpuset: no process can enter one that names no processor and no memory node."""
+        if "cpuset" in self.controllers:
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                self._inherit(directory, name)
 
     def make_directories(self, directory: str) -> bool:
         """Make a group, at first in the hope that its parent is there: nothing has to be enabled in v1."""
         try:
             fresh = self.files.make(directory)
-            if fresh:
-                self.made(directory)
+            self.made(directory)
         except OSError as error:
             if error.errno not in GONE:
                 raise HostError(f"cannot make cgroup {directory}: {error.strerror}") from error
             return super().make_directories(directory)
         return fresh
+
+    def _inherit(self, directory: str, name: str) -> str:
+        value = self.files.read(f"{directory}/{name}")
+        if not value and directory != self.root:  # the parent may be as empty, when someone else made it
+            value = self._inherit(directory.rpartition("/")[0], name)
+            self.files.write(f"{directory}/{name}", value)
+        return value
 
     def _order(self, directory: str, settings: list[Setting], *, fresh: bool) -> list[Setting]:
         """Write memsw before memory when the bound rises: the kernel refuses any moment with memory above memsw."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import errno
 
-from podwright.cgroups.devices import DEFAULT_RULES, all_allowed
 from podwright.cgroups.tree import GONE, Hierarchy, Setting
-from podwright.cgroups.units import cpu_weight
 from podwright.errors import HostError
 
 TYPE_CHECKING = False
@@ -28,9 +26,13 @@ class V2Hierarchy(Hierarchy):
     can_freeze = True
     required: frozenset[str] | None = None
     """The controllers that the groups cannot do without: all of ours, unless said here."""
+    gifts = True
+    """Whether to enable the others too, where the parent lets us."""
 
     def settings(self, limits: Limits) -> list[Setting]:
         """Return cpu.*, memory.* and pids.* files with their values."""
+        from podwright.cgroups.units import cpu_weight
+
         quota, memory, pids = (
             "max" if limit is None else str(limit)
             for limit in (limits.cpu_quota_us, limits.memory_max, limits.pids_max)
@@ -48,6 +50,8 @@ class V2Hierarchy(Hierarchy):
     def enable(self, directory: str) -> None:
         """Add our controllers to cgroup.subtree_control."""
         wanted = self.controllers - {"devices"}  # which is a BPF program, no controller
+        if self.required is not None and not self.gifts:
+            wanted &= self.required
         if not wanted:
             return
         path = f"{directory}/cgroup.subtree_control"
@@ -81,9 +85,12 @@ class V2Hierarchy(Hierarchy):
             raise HostError(f"cannot enable {', '.join(missing)} below cgroup {directory}: {reason}") from error
 
     def confine_devices(
-        self, directory: str, *, fresh: bool, rules: Sequence[DeviceRule] = DEFAULT_RULES, replace: bool = False
+        self, directory: str, *, fresh: bool, rules: Sequence[DeviceRule] | None = None, replace: bool = False
     ) -> None:
         """Put a BPF program on the group; one that is there is taken for ours unless it shall be replaced."""
+        from podwright.cgroups.devices import DEFAULT_RULES, all_allowed  # not in the commands that make no group
+
+        rules = DEFAULT_RULES if rules is None else rules
         if not all_allowed(rules) if fresh else replace or not self.files.has_device_program(directory):
             from podwright.cgroups.bpf import device_program  # not on a hybrid host, where v1 has the devices
 
@@ -115,7 +122,7 @@ class V2Hierarchy(Hierarchy):
         return controller in self.controllers or controller == "cgroup"
 
     def require(self, controllers: set[str]) -> None:
-        """Insist on these only; the others are a gift, for statistics and for groups that the container makes."""
+        """Insist on these only; the others are for statistics, and for groups that the container makes."""
         self.required = frozenset(controllers)
 
     def kill(self, group: str) -> None:

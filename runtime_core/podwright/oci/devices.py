@@ -36,14 +36,16 @@ def device_steps(extra: Sequence[Mapping[str, Any]], mounts: Sequence[Mapping[st
     nothing is made: it has all of them, and the container would change the host.
     """
     wanted = {path: ["device", "c", path, major, minor, _MODE, 0, 0] for path, major, minor in _DEFAULT_DEVICES}
-    given: set[str] = set()
+    given: dict[str, list[Any]] = {}
     for position, device in enumerate(extra):
         step = _device(device, f"linux.devices[{position}]")
-        if step[2] in given:
+        path = step[2]
+        if given.setdefault(path, step) != step:
             field = f"linux.devices[{position}].path"
-            raise ManifestError(f"{field}: {step[2]} is listed twice; keep one of both", field=field, value=step[2])
-        given.add(step[2])
-        wanted[step[2]] = step
+            raise ManifestError(f"{field}: {path} is listed twice, each time another one", field=field, value=path)
+    # callers that pass all devices of the host have this one among them; it would open the host's terminals
+    given.pop("/dev/ptmx", None)
+    wanted |= given
     own_dev = not _is_bound("/dev", mounts)
     for path, step in wanted.items():
         if own_dev or not path.startswith("/dev/"):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 EXEC_PLAN_VERSION = 2
 _INHERITED = (
-    "capabilities", "rlimits", "apparmorProfile", "selinuxLabel", "scheduler", "ioPriority", "execCPUAffinity",
+    "capabilities", "rlimits", "oomScoreAdj", "apparmorProfile", "selinuxLabel", "scheduler", "ioPriority",
+    "execCPUAffinity",
 )  # fmt: skip
 
 
@@ -56,6 +57,8 @@ def compile_exec(
 def _inherit(process: Mapping[str, Any], container: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(process)
     for key in _INHERITED:
-        if not merged.get(key) and container.get(key) and (key != "capabilities" or merged.get(key) is None):
-            merged[key] = container[key]
+        own = merged.get(key)
+        # an empty list or text says nothing, but 0 and a set of no capabilities do
+        if own is None or (not own and key not in ("capabilities", "oomScoreAdj")):
+            merged[key] = container.get(key)
     return merged

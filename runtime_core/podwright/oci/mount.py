@@ -78,6 +78,7 @@ def _add(mount: Mapping[str, Any], field: str, around: Surroundings, steps: list
         steps.append(_bind(mount, source, target, options, around, field))
     elif kind in cgroup_mount.TYPES:
         made, later = cgroup_mount.cgroup_steps(
+            source or kind,
             target,
             options,
             around.hierarchies,
@@ -120,9 +121,13 @@ def _bind(
     mount: Mapping[str, Any], source: str, target: str, options: MountOptions, around: Surroundings, field: str
 ) -> list[Any]:
     if not source:
-        raise ManifestError(f"{field}.source is missing; a bind mount needs the path that it shows", field=field)
+        raise ManifestError(
+            f"{field}.source is missing; a bind mount needs the path that it shows", field=f"{field}.source"
+        )
     if len(source.encode()) > _MAX_PATH:
-        raise ManifestError(f"{field}.source is longer than the {_MAX_PATH} bytes that a path can have", field=field)
+        raise ManifestError(
+            f"{field}.source is longer than the {_MAX_PATH} bytes that a path can have", field=f"{field}.source"
+        )
     extra: dict[str, Any] = _recursive(options)
     if options.bind:
         extra["recursive"] = True

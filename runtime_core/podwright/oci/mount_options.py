@@ -72,7 +72,11 @@ _ACL = frozenset(("acl", "noacl"))
 _WITHOUT_ACL_PARAMETER = frozenset(
     ("bind", "none", "tmpfs", "ramfs", "proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2")
 )
+# The specification's own conformance tests (runtime-tools, "mounts") give these to binds as well, where mount(2) takes
+# and ignores them.
+_LEFT_TO_THE_SOURCE = frozenset(("mode", "size"))
 _OTHERS = ("remount", "tmpcopyup", "src-nofollow")
+_MAX_PARAMETER = 255  # bytes of a name and of a value that fsconfig(2) takes
 _MAX_PARAMETERS = 4096  # bytes: a page, as mount(2) has it
 
 KNOWN = tuple(
@@ -176,15 +180,20 @@ def _add_parameter(result: MountOptions, word: str, field: str) -> None:
             field=field,
             value=word,
         )
-    if not name or len(word.partition("=")[0]) > 255:
-        raise ManifestError(f"{field}: {word[:80]!r} is no option of a mount", field=field, value=word)
+    if not name or any(len(part.encode()) > _MAX_PARAMETER for part in (name, word[len(name) + 1 :])):
+        raise ManifestError(
+            f"{field}: {word[:80]!r} is no option of a mount; name and value have {_MAX_PARAMETER} bytes at most",
+            field=field,
+            value=word,
+        )
     result.parameters.append(word)
 
 
 def _check_without_parameters(result: MountOptions, field: str) -> None:
-    what = "a remount" if result.remount and result.bind is None else "a bind mount"
+    what = "a bind mount" if result.bind is not None else "a remount"
+    ignored = _LEFT_TO_THE_SOURCE if result.bind is not None else ()
     for word in result.parameters:
-        if word not in _SUPERBLOCK:
+        if word not in _SUPERBLOCK and word.partition("=")[0] not in ignored:
             raise ManifestError(
                 f"{field}: {word!r} is for the file system, which {what} does not change; remove it",
                 field=field,

@@ -45,6 +45,9 @@ class Namespaces:
             if path:
                 _check_path(kind, path, f"{field}.path")
             self._paths[kind] = path
+            if kind == "user" and not self.own(kind):
+                del self._paths[kind]  # it is joined already, and the kernel would not join it again (setns(2))
+                continue
             self.listed.append([kind, path])
 
     def new(self, kind: str) -> bool:

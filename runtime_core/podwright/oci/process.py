@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 from podwright.errors import ManifestError
-from podwright.oci import lsm
-from podwright.oci.scheduling import io_priority_step, scheduler_step
 from podwright.oci.shape import U64, wrong
 from podwright.security import capabilities
 
@@ -62,18 +60,18 @@ def command(process: Mapping[str, Any], field: str = "process") -> dict[str, Any
 
 def inside_steps(process: Mapping[str, Any], linux: Mapping[str, Any], field: str = "process") -> Iterator[list[Any]]:
     """Yield the steps that a process takes before it gives up its privileges."""
-    apparmor = lsm.apparmor_profile(process.get("apparmorProfile") or "", f"{field}.apparmorProfile")
-    if apparmor:
-        yield ["apparmor", apparmor]
-    selinux = lsm.selinux_label(process.get("selinuxLabel") or "", f"{field}.selinuxLabel")
-    if selinux:
-        yield ["selinux", selinux]
+    if process.get("apparmorProfile") or process.get("selinuxLabel"):
+        yield from _security_module_steps(process, field)
     yield from rlimit_steps(process.get("rlimits") or (), f"{field}.rlimits")
     if process.get("oomScoreAdj") is not None:
         yield ["oom_score_adj", process["oomScoreAdj"]]
     if process.get("scheduler"):
+        from podwright.oci.scheduling import scheduler_step
+
         yield scheduler_step(process["scheduler"], f"{field}.scheduler")
     if process.get("ioPriority"):
+        from podwright.oci.scheduling import io_priority_step
+
         yield io_priority_step(process["ioPriority"], f"{field}.ioPriority")
     if linux.get("personality"):
         yield _personality(linux["personality"])
@@ -95,6 +93,17 @@ def last_steps(
         yield ["no_new_privileges"]
     if seccomp is not None:
         yield ["seccomp", seccomp.path, seccomp.flags, seccomp.listener_path, seccomp.listener_metadata]
+
+
+def _security_module_steps(process: Mapping[str, Any], field: str) -> Iterator[list[Any]]:
+    from podwright.oci import lsm
+
+    apparmor = lsm.apparmor_profile(process.get("apparmorProfile") or "", f"{field}.apparmorProfile")
+    if apparmor:
+        yield ["apparmor", apparmor]
+    selinux = lsm.selinux_label(process.get("selinuxLabel") or "", f"{field}.selinuxLabel")
+    if selinux:
+        yield ["selinux", selinux]
 
 
 def rlimit_steps(rlimits: Sequence[Mapping[str, Any]], field: str) -> Iterator[list[Any]]:

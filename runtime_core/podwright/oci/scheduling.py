@@ -80,7 +80,9 @@ def memory_policy_step(policy: Mapping[str, Any]) -> list[Any]:
     if not nodes and mode not in ("MPOL_DEFAULT", "MPOL_LOCAL", "MPOL_PREFERRED"):
         raise ManifestError(f"{field}.nodes is missing, and {mode} needs it", field=f"{field}.nodes")
     if flags and not nodes:
-        raise ManifestError(f"{field}.flags: {names[0]} says something about nodes, and there are none", field=field)
+        raise ManifestError(
+            f"{field}.flags: {names[0]} says something about nodes, and there are none", field=f"{field}.flags"
+        )
     if "MPOL_F_RELATIVE_NODES" in names and "MPOL_F_STATIC_NODES" in names:
         raise ManifestError(
             f"{field}.flags: MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES exclude each other", field=f"{field}.flags"

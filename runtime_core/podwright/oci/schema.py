@@ -41,12 +41,24 @@ _number = whole(0, U32)
 _mapping = record({"containerID": _id, "hostID": _id, "size": whole(1, U32)}, "containerID", "hostID", "size")
 _mappings = array(_mapping, most=MAX_MAPPINGS)
 
+
+def _for_windows(value: Any, field: str) -> None:
+    if value:
+        raise ManifestError(f"{field} is for Windows; on Linux give uid and gid", field=field, value=value)
+
+
 _PROCESS = record(
     {
         "terminal": boolean,
         "consoleSize": record({"height": whole(0, U16), "width": whole(0, U16)}, "height", "width"),
         "user": record(
-            {"uid": _id, "gid": _id, "umask": whole(0, 0o777), "additionalGids": array(_id)},
+            {
+                "uid": _id,
+                "gid": _id,
+                "umask": whole(0, 0o777),
+                "additionalGids": array(_id),
+                "username": _for_windows,
+            },
             "uid",
             "gid",
         ),
@@ -220,9 +232,6 @@ def check_config(spec: Any) -> None:
 def check_process(process: Any, field: str = "process") -> None:
     """Raise a ManifestError for the first member of a process that has not the form of the specification."""
     _PROCESS(process, field)
-    if (process.get("user") or {}).get("username"):
-        name = f"{field}.user.username"
-        raise ManifestError(f"{name} is for Windows; on Linux give user.uid and user.gid", field=name)
 
 
 def check_resources(resources: Any, field: str = "linux.resources") -> None:

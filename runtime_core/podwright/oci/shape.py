@@ -22,7 +22,10 @@ U16, U32, U64, I64 = (1 << 16) - 1, (1 << 32) - 1, (1 << 64) - 1, (1 << 63) - 1
 
 def wrong(field: str, value: object, must: str) -> ManifestError:
     """Return the error for a value that is not what it must be."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except RecursionError:
+        shown = f"a {type(value).__name__} that is nested too deeply"
     if len(shown) > _SHOWN:
         shown = f"{shown[:_SHOWN]}…"
     return ManifestError(f"{field} is {shown}, but must be {must}", field=field, value=value)

@@ -24,6 +24,7 @@ TABLE = {
     "spec.restartPolicy": RECREATE,
     "spec.terminationGracePeriodSeconds": RECREATE,
     "spec.dnsPolicy": RECREATE,
+    "spec.runtimeClassName": RECREATE,
     "spec.hostname": RECREATE,
     "spec.hostAliases": RECREATE,
     "spec.containers": RECREATE,  # which there are, and in which order they start

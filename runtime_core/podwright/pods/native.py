@@ -11,7 +11,7 @@ from podwright.cgroups.limits import Limits, Resources, container_limits, pod_li
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
 from podwright.errors import AgentError
-from podwright.files import canonical_json, make_folders, write_atomic
+from podwright.files import canonical_json, make_folders, read_json, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
 from podwright.manifest.expand import expand, expand_env
@@ -25,6 +25,7 @@ from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.oci.users import resolve_user
 from podwright.plan.model import Problem
+from podwright.pods import external
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
@@ -49,6 +50,10 @@ class NativePods:
         """Return the pod's supervisor, whether it lives or not."""
         return Supervisor(self._podinit, self._store.pod_dir(uid), self._store.run_dir(uid))
 
+    def check(self, pod: Mapping[str, Any]) -> None:
+        """Refuse a (normalised) pod that this host's configuration cannot run."""
+        external.chosen(self._config, pod)
+
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
         address = self._addresses.lease(record.uid)
@@ -57,12 +62,14 @@ class NativePods:
         self._write_etc(record, address)
         groups = self._cgroups()
         directories = groups.create(record.uid, *self._limits(record))
+        wanted = external.chosen(self._config, record.pod)
+        runtime = external.sandbox_entry(wanted, self._store.run_dir(record.uid), directories[SANDBOX])
         for container in record.containers:
             name = container["name"]
-            self._write_plan(record, container, images[name], directories[name], groups)
+            self._write_plan(record, container, images[name], directories[name], groups, runtime=runtime)
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
-        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address))
+        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
         _write_json(f"{folder}/sandbox.json", plan)
         self.supervisor(record.uid).start()
 
@@ -70,11 +77,13 @@ class NativePods:
         """Give all containers the limits of the new record, and restart some of them from their new plans."""
         groups = self._cgroups()
         groups.update(record.uid, *self._limits(record))
+        # the one that the pod was started with, whatever the configuration says now
+        runtime = (read_json(f"{self._store.pod_dir(record.uid)}/sandbox.json") or {}).get("runtime")
         for container in record.containers:
             name = container["name"]
             if name in restart:
                 directories = groups.directories(record.uid, name)
-                self._write_plan(record, container, images[name], directories, groups)
+                self._write_plan(record, container, images[name], directories, groups, runtime=runtime)
         if restart:
             grace = record.pod["spec"]["terminationGracePeriodSeconds"]
             self.supervisor(record.uid).update(restart, grace)
@@ -127,10 +136,12 @@ class NativePods:
         pod = pod_limits(resources.values(), self._config.pods_pids_limit)
         return pod, {name: container_limits(numbers) for name, numbers in resources.items()}
 
-    def _sandbox_plan(self, record: Record, cgroups: list[str], network: Mapping[str, object]) -> dict[str, Any]:
+    def _sandbox_plan(
+        self, record: Record, cgroups: list[str], network: Mapping[str, object], runtime: dict[str, Any] | None
+    ) -> dict[str, Any]:
         spec = record.pod["spec"]
         return {
-            "version": 1,
+            "version": 2,
             "uid": record.uid,
             "name": record.name,
             "namespace": record.namespace,
@@ -141,6 +152,7 @@ class NativePods:
             "shmSize": SHM_SIZE,
             "network": network,
             "containers": [container["name"] for container in record.containers],
+            "runtime": runtime,
         }
 
     def _write_etc(self, record: Record, address: str) -> None:
@@ -157,7 +169,14 @@ class NativePods:
             write_atomic(f"{folder}/{name}", text.encode(), mode=0o644, sync=False)
 
     def _write_plan(
-        self, record: Record, container: dict[str, Any], image: Image, cgroups: list[str], groups: CgroupManager
+        self,
+        record: Record,
+        container: dict[str, Any],
+        image: Image,
+        cgroups: list[str],
+        groups: CgroupManager,
+        *,
+        runtime: dict[str, Any] | None,
     ) -> None:
         name = container["name"]
         layers = self._images.layer_dirs(image)
@@ -186,7 +205,7 @@ class NativePods:
         folder = f"{self._store.pod_dir(record.uid)}/containers/{name}"
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
-        _write_json(f"{folder}/config.json", spec)
+        _write_json(f"{folder}/config.json", external.complete(spec) if runtime else spec)
         _write_json(f"{folder}/plan.json", plan)
 
 

@@ -12,7 +12,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
-from podwright.security.seccomp_profile import ROOT, wrong
+from podwright.security.seccomp_profile import ROOT, list_in, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -39,9 +39,9 @@ def to_oci(profile: Mapping[str, Any], arch: str, caps: Collection[str], kernel:
     if profile.get("archMap"):
         if profile.get("architectures"):
             raise wrong(f"{ROOT}.archMap", profile["archMap"], "cannot be used together with architectures")
-        result["architectures"] = _architectures(profile["archMap"], arch)
+        result["architectures"] = _architectures(list_in(profile, "archMap", ROOT), arch)
     result["syscalls"] = []
-    for position, entry in enumerate(profile.get("syscalls") or ()):
+    for position, entry in enumerate(list_in(profile, "syscalls", ROOT)):
         where = f"{ROOT}.syscalls[{position}]"
         rule = _rule(entry, where)
         wanted = _facts(entry, "includes", where)
@@ -53,7 +53,7 @@ def to_oci(profile: Mapping[str, Any], arch: str, caps: Collection[str], kernel:
 
 def _rule(entry: Any, where: str) -> dict[str, Any]:
     _only(entry, _RULE_KEYS, where)
-    for position, arg in enumerate(entry.get("args") or ()):
+    for position, arg in enumerate(list_in(entry, "args", where)):
         _only(arg, _CONDITION_KEYS, f"{where}.args[{position}]")
     rule = {key: entry[key] for key in entry.keys() & {"names", "action", "errnoRet", "args"}}
     if entry.get("name"):
@@ -89,18 +89,17 @@ def _facts(entry: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
     facts = entry.get(key) or {}
     _only(facts, _FILTER_KEYS, f"{where}.{key}")
     for kind in ("caps", "arches"):
-        words = facts.get(kind)
-        if words is not None and not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
-            raise wrong(f"{where}.{key}.{kind}", words, "must be a list of names")
+        list_in(facts, kind, f"{where}.{key}")
     return facts
 
 
-def _architectures(entries: Any, arch: str) -> list[str]:
+def _architectures(entries: list[Any], arch: str) -> list[Any]:
     native = _SPEC_ARCH.get(arch, arch)
     for position, entry in enumerate(entries):
-        _only(entry, {"architecture", "subArchitectures"}, f"{ROOT}.archMap[{position}]")
+        where = f"{ROOT}.archMap[{position}]"
+        _only(entry, {"architecture", "subArchitectures"}, where)
         if entry.get("architecture") == native:
-            return [native, *(entry.get("subArchitectures") or ())]
+            return [native, *list_in(entry, "subArchitectures", where)]
     return []
 
 

@@ -47,10 +47,10 @@ _ARCHITECTURES = frozenset(
 )  # fmt: skip
 _FLAGS = frozenset(f"SECCOMP_FILTER_FLAG_{name}" for name in ("TSYNC", "LOG", "SPEC_ALLOW", "WAIT_KILLABLE_RECV"))
 # podinit makes these between the load of the filter and the program's start, when nobody answers for them yet: it hands
-# the listener over, closes what it has open, and executes.
+# the listener over, becomes the user (after the load, unless there is no_new_privs), closes what it has open, executes.
 _NEVER_NOTIFY = frozenset(
     ("sendmsg", "sendto", "recvmsg", "recvfrom", "read", "write", "close", "close_range", "accept4", "dup3", "execve",
-     "prctl", "capset", "exit_group")
+     "prctl", "capset", "setgroups", "setresgid", "setresuid", "chdir", "getcwd", "exit_group")
 )  # fmt: skip
 
 
@@ -92,7 +92,9 @@ def read(profile: Mapping[str, Any]) -> Profile:
         raise wrong(f"{ROOT}.defaultAction", _NOTIFY, "nobody could answer for the calls that start the container")
     architectures = _words(profile, "architectures", _ARCHITECTURES, "there is no such architecture")
     _words(profile, "flags", _FLAGS, "there is no such flag")
-    entries = tuple(_entry(entry, f"{ROOT}.syscalls[{n}]") for n, entry in enumerate(_list(profile, "syscalls", ROOT)))
+    entries = tuple(
+        _entry(entry, f"{ROOT}.syscalls[{n}]") for n, entry in enumerate(list_in(profile, "syscalls", ROOT))
+    )
     _check_listener(profile)
     if any(entry.rules[0].result == _ACTIONS[_NOTIFY] for entry in entries) and not profile.get("listenerPath"):
         raise wrong(f"{ROOT}.listenerPath", None, "SCMP_ACT_NOTIFY needs the socket of an agent that answers")
@@ -101,7 +103,7 @@ def read(profile: Mapping[str, Any]) -> Profile:
 
 def _entry(entry: Any, where: str) -> Entry:
     result = _result(_object(entry, where), "action", "errnoRet", where)
-    names = _list(entry, "names", where)
+    names = list_in(entry, "names", where)
     if not names:
         raise wrong(f"{where}.names", entry.get("names"), "must name at least one system call")
     for name in names:
@@ -109,7 +111,7 @@ def _entry(entry: Any, where: str) -> Entry:
             raise wrong(f"{where}.names", name, "must be the name of a system call")
         if entry["action"] == _NOTIFY and name in _NEVER_NOTIFY:
             raise wrong(f"{where}.names", name, "starting the container needs this call: it cannot be SCMP_ACT_NOTIFY")
-    conditions = tuple(_condition(arg, f"{where}.args[{n}]") for n, arg in enumerate(_list(entry, "args", where)))
+    conditions = tuple(_condition(arg, f"{where}.args[{n}]") for n, arg in enumerate(list_in(entry, "args", where)))
     if len({condition.argument for condition in conditions}) < len(conditions):
         return Entry(tuple(names), tuple(Rule((condition,), result) for condition in conditions))
     return Entry(tuple(names), (Rule(conditions, result),))
@@ -145,17 +147,17 @@ def _result(entry: Mapping[str, Any], action_key: str, errno_key: str, where: st
 
 
 def _check_listener(profile: Mapping[str, Any]) -> None:
-    path, metadata = profile.get("listenerPath") or "", profile.get("listenerMetadata") or ""
-    if not isinstance(path, str) or (path and not path.startswith("/")) or "\0" in path:
+    path, metadata = profile.get("listenerPath"), profile.get("listenerMetadata")
+    if not isinstance(path, str | None) or (path and not path.startswith("/")) or "\0" in (path or ""):
         raise wrong(f"{ROOT}.listenerPath", path, "must be the absolute path of a socket")
-    if not isinstance(metadata, str):
+    if not isinstance(metadata, str | None):
         raise wrong(f"{ROOT}.listenerMetadata", metadata, "must be a string")
     if metadata and not path:
         raise wrong(f"{ROOT}.listenerMetadata", metadata, "needs a listenerPath to be sent to")
 
 
 def _words(profile: Mapping[str, Any], key: str, known: frozenset[str], reason: str) -> frozenset[str]:
-    words = _list(profile, key, ROOT)
+    words = list_in(profile, key, ROOT)
     for word in words:
         if not isinstance(word, str) or word not in known:
             raise wrong(f"{ROOT}.{key}", word, reason)
@@ -168,7 +170,8 @@ def _object(value: Any, where: str) -> Mapping[str, Any]:
     return value
 
 
-def _list(value: Mapping[str, Any], key: str, where: str) -> list[Any]:
+def list_in(value: Mapping[str, Any], key: str, where: str) -> list[Any]:
+    """Return the list under a key, empty when there is none."""
     found = value.get(key)
     if found is None:
         return []
