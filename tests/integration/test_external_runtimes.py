@@ -102,8 +102,8 @@ def test_a_killed_container_is_started_again(host):
     host.apply(pod("again", container("a", FOREVER), container("b", FOREVER)), "--wait")
     before = {which: state_of(host, "again", which)["pid"] for which in "ab"}
     for _ in range(2):
-        os.kill(state_of(host, "again", "a")["pid"], signal.SIGKILL)
         count = statuses(host.pod("again"))["a"]["restartCount"]
+        os.kill(state_of(host, "again", "a")["pid"], signal.SIGKILL)
         eventually(lambda count=count: statuses(host.pod("again"))["a"]["restartCount"] > count, "a restart", 40)
         eventually(lambda: statuses(host.pod("again"))["a"]["ready"], "the container to run again", 40)
     after = {which: state_of(host, "again", which)["pid"] for which in "ab"}
@@ -186,7 +186,7 @@ def test_a_user_of_its_own_may_reopen_its_output(host, tmp_path):
 
 def test_a_broken_runtime_is_one_clear_error(tmp_path):
     program = tmp_path / "broken"
-    program.write_text('#!/bin/sh\n[ "$1" = --version ] && echo broken 1 && exit\necho no luck >&2\nexit 1\n')
+    program.write_text('#!/bin/sh\n[ "$1" = --version ] && echo broken 1 +SECCOMP && exit\necho no luck >&2\nexit 1\n')
     program.chmod(0o755)
     host = Host(**{"runtimes.broken.path": str(program), "runtimes.gone.path": str(tmp_path / "gone")})
     try:

@@ -205,7 +205,7 @@ class NativePods:
         folder = f"{self._store.pod_dir(record.uid)}/containers/{name}"
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
-        _write_json(f"{folder}/config.json", external.complete(spec) if runtime else spec)
+        _write_json(f"{folder}/config.json", external.complete(spec, runtime) if runtime else spec)
         _write_json(f"{folder}/plan.json", plan)
 
 
