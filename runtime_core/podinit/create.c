@@ -15,6 +15,7 @@
 #include "channel.h"
 #include "jail.h"
 #include "kernel.h"
+#include "netdevice.h"
 #include "podinit.h"
 #include "starter.h"
 #include "steps.h"
@@ -119,6 +120,8 @@ static int follow(struct creation *creation, struct failure *failure)
 		result = namespaces_map(starter->pid, plan->uid_mappings, plan->gid_mappings, failure);
 	if (result == 0)
 		result = starter_enter_cgroups(plan->process.cgroups, starter->pid, failure);
+	if (result == 0)
+		result = netdevices_move(plan->net_devices, starter->pid, failure);
 	if (result == 0)
 		result = starter_follow(starter, failure);
 	if (result < 0 && pidfd >= 0)

@@ -36,7 +36,7 @@ struct sandbox_plan {
 
 // What a process becomes, in a new container or in one that runs.
 struct process_plan {
-	char **args, **env;
+	char **args, **env; // no args: of a container that can be created, but not started
 	const char *cwd;
 	const struct json *cgroups, *steps;
 	bool keyring, terminal;
@@ -49,7 +49,7 @@ struct container_plan {
 	struct process_plan process;
 	const char *name, *hash;
 	int64_t stop_signal;
-	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *hooks;
+	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *net_devices, *hooks;
 	const char *state;		// for hooks, without its end
 	const char *oom_file, *oom_key; // NULL: nothing counts them
 };

@@ -235,6 +235,7 @@ def test_limits_are_given_with_units():
 def test_plain_settings_are_read_without_toml():
     text = '# ours\nroot = "/a"\n\nrun="/b"\n[cgroups]\nparent = "/p"\nmissing = "warn"\n[network]\nbridge = "x"\n'
     assert plain_settings(text) == {"root": "/a", "run": "/b", "cgroups.missing": "warn"}
+    assert plain_settings('cgroups.parent = "/x"\ncgroups.missing = "warn"') == {"cgroups.missing": "warn"}
     assert plain_settings("") == {}
 
 
@@ -247,7 +248,6 @@ def test_plain_settings_are_read_without_toml():
         'root = "relative"',
         'root = "/a" # why',
         'root = "/\\u0061"',
-        'cgroups.missing = "warn"',
         'cgroups = { missing = "warn" }',
         '[cgroups]\nmissing = "no"',
         '["cgroups"]\nmissing = "warn"',

@@ -4,11 +4,13 @@
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocispecs import changed, compiled, compiled_with, steps_of
 from podwright.errors import ManifestError
 from podwright.oci.default_spec import default_spec
-from podwright.oci.namespaces import Namespaces
+from podwright.oci.namespaces import Namespaces, check_mappings, is_mapped
 
 WHOLE = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 
@@ -131,6 +133,26 @@ def test_mappings_that_are_refused(mappings, reason):
     with pytest.raises(ManifestError) as caught:
         compiled(with_user_namespace(uids=mappings))
     assert reason in caught.value.message
+
+
+small = st.integers(0, 12)
+mappings = st.lists(
+    st.fixed_dictionaries({"containerID": small, "hostID": small, "size": st.integers(1, 4)}), max_size=4
+)
+
+
+@given(mappings)
+def test_each_id_is_mapped_once(entries):
+    ids = {
+        side: [entry[side] + step for entry in entries for step in range(entry["size"])]
+        for side in ("containerID", "hostID")
+    }
+    if any(len(set(numbers)) != len(numbers) for numbers in ids.values()):
+        with pytest.raises(ManifestError, match="is in two mappings"):
+            check_mappings(entries, "x")
+        return
+    found = check_mappings(entries, "x")
+    assert [number for number in range(20) if is_mapped(number, found)] == sorted(ids["containerID"])
 
 
 def test_a_whole_host_can_be_mapped():

@@ -66,8 +66,9 @@ def test_a_pod_of_two_containers_shares_localhost(host):
 
 def test_it_is_confined_as_under_podinit(host):
     script = (
-        "id -u; hostname; grep -c . /proc/1/limits >/dev/null; grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status;"
-        "ls /proc/1/root/ >/dev/null && echo $$; cat /proc/self/cgroup; unshare -U true 2>&1; touch /dev/shm/x && echo shm"
+        "id; hostname; grep -E '^(Cap[A-Z][a-z]*|NoNewPrivs|Seccomp):' /proc/self/status; unshare -U true 2>&1;"
+        "cat /sys/fs/cgroup/memory/memory.limit_in_bytes; touch /dev/shm/x && echo shm; echo $PPID $$;"
+        "mknod /tun c 10 200; cat /tun 2>&1; ls /sys/fs/cgroup; touch /sys/fs/cgroup/x 2>&1; ls /proc/$$/fd"
     )
     seen = {}
     for own in (False, True):

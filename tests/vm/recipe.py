@@ -16,7 +16,6 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 from recipes import cached, log  # noqa: E402 - tools/ is no package
 
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "udev", "openssh-server", "iproute2", "nftables", "python3", "python3-venv",
     "busybox-static", "linux-image-cloud-amd64",
@@ -52,7 +51,7 @@ def build(work: Path, result: Path) -> None:
     # debootstrap and the packages' scripts mount and start things: all that ends with these namespaces
     alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
     include = f"--include={','.join(PACKAGES)}"
-    _run(*alone, "debootstrap", "--variant=minbase", include, "bookworm", root, MIRROR)
+    _run(*alone, "debootstrap", "--variant=minbase", include, "bookworm", root)
     for name, text in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)

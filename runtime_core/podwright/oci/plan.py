@@ -129,46 +129,55 @@ def _plan(
     *,
     bundle: str = "/",
 ) -> dict[str, Any]:
-    linux, process = _linux(spec), spec.get("process")
+    linux, process = _linux(spec), spec.get("process") or {}
     _refuse(linux)
-    uid_mappings = compile_mappings(linux, namespaces, "uidMappings")
-    gid_mappings = compile_mappings(linux, namespaces, "gidMappings")
     around = Surroundings(
         bundle=bundle,
         hierarchies=hierarchies,
         own_cgroup_namespace=namespaces.own("cgroup"),
-        uid_mappings=uid_mappings,
-        gid_mappings=gid_mappings,
+        uid_mappings=compile_mappings(linux, namespaces, "uidMappings"),
+        gid_mappings=compile_mappings(linux, namespaces, "gidMappings"),
         label=_label(linux),
     )
     hooks = compile_hooks(spec.get("hooks") or {})
-    mounts, late = mount_steps(spec.get("mounts") or (), around)
-    steps = [*root, *mounts, *device_steps(linux.get("devices") or (), spec.get("mounts") or ())]
+    change = [[change_root]]
     # the container's terminal is opened there too: the image is in place, and the host still in sight
-    if any_before_pivot(hooks) or (process or {}).get("terminal"):
-        steps.append(["hooks"])
-    steps += [[change_root], *_inside_steps(spec, linux, namespaces, late)]
-    if process is not None:
-        check_mapped(process, linux)
-        if process.get("execCPUAffinity"):
-            _check_affinity(process)
-        steps += processes.inside_steps(process, linux)
-        steps += processes.last_steps(process, seccomp)
+    if any_before_pivot(hooks) or process.get("terminal"):
+        change.insert(0, ["hooks"])
     return {
         "version": PLAN_VERSION,
         "name": "",
         # Without a process the container can be created but not started (runtime.md, "Start").
-        **({"args": [], "env": [], "cwd": "/", "terminal": None} if process is None else processes.command(process)),
+        **(processes.command(process) if process else {"args": [], "env": [], "cwd": "/", "terminal": None}),
         "namespaces": namespaces.listed,
-        "uidMappings": uid_mappings,
-        "gidMappings": gid_mappings,
+        "uidMappings": around.uid_mappings,
+        "gidMappings": around.gid_mappings,
         "timeOffsets": compile_time_offsets(linux, namespaces),
         "netDevices": compile_net_devices(linux, namespaces),
         "hooks": hooks,
         "state": "",
         "keyring": False,
-        "steps": steps,
+        "steps": [*root, *_steps(spec, namespaces, around, change), *_process_steps(process, linux, seccomp)],
     }
+
+
+def _steps(
+    spec: Mapping[str, Any], namespaces: Namespaces, around: Surroundings, change_root: list[Step]
+) -> list[Step]:
+    linux, listed = _linux(spec), spec.get("mounts") or ()
+    mounts, late = mount_steps(listed, around)
+    devices = device_steps(linux.get("devices") or (), listed)
+    return [*mounts, *devices, *change_root, *_inside_steps(spec, linux, namespaces, late)]
+
+
+def _process_steps(
+    process: Mapping[str, Any], linux: Mapping[str, Any], seccomp: SeccompFilter | None
+) -> Iterator[Step]:
+    check_mapped(process, linux)
+    if process.get("execCPUAffinity"):
+        _check_affinity(process)
+    yield from processes.inside_steps(process, linux)
+    yield from processes.last_steps(process, seccomp)
 
 
 def _inside_steps(

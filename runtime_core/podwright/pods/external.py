@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from podwright.cgroups.mounts import mounted
 from podwright.config import OWN_RUNTIME, Config, ExternalRuntime
 from podwright.errors import HostError, ManifestError
+from podwright.files import read_json
 from podwright.jsontext import loads
 from podwright.manifest.rules import DEFAULT_RUNTIME_CLASS
 from podwright.oci.spec import SECCOMP_ANNOTATION
@@ -81,14 +82,19 @@ def sandbox_entry(runtime: ExternalRuntime | None, run_dir: str, cgroups: Sequen
     }
 
 
+def recorded_entry(pod_dir: str) -> dict[str, Any] | None:
+    """Return what ``sandbox_entry`` was when the pod was started, whatever the configuration says now."""
+    plan = read_json(f"{pod_dir}/sandbox.json")
+    entry = plan.get("runtime") if isinstance(plan, dict) else None
+    return entry if isinstance(entry, dict) else None
+
+
 def _hidden(cgroups: Sequence[str]) -> list[str]:
     """Return what a runtime must not see: the hierarchies of v1 in which nobody would remove its cgroups.
 
     And crun refuses a hybrid host whose v2 hierarchy has a controller, though it is not to use any.
     """
-    foreign = [
-        mount.path for mount in mounted() if not any(path.startswith(f"{mount.path}/") for path in cgroups)
-    ]
+    foreign = [mount.path for mount in mounted() if not any(path.startswith(f"{mount.path}/") for path in cgroups)]
     if _CONTROLLERS_OF_HYBRID.removesuffix("/cgroup.controllers") in foreign:
         return foreign
     return [*foreign, _CONTROLLERS_OF_HYBRID] if os.path.exists(_CONTROLLERS_OF_HYBRID) else foreign
