@@ -12,7 +12,7 @@ from podwright.plan import effects
 from podwright.plan.diff import leaves
 
 # Checked, then left out of the normal form: they say what is so anyway.
-WITHOUT_TRACE = {"os", "runtimeClassName", "securityContext"}
+WITHOUT_TRACE = {"os", "securityContext"}
 
 
 def test_every_field_of_the_normal_form_has_its_effect_in_the_table() -> None:

@@ -11,7 +11,7 @@ from podwright.cgroups.limits import Limits, Resources, container_limits, pod_li
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
 from podwright.errors import AgentError
-from podwright.files import canonical_json, make_folders, read_json, write_atomic
+from podwright.files import canonical_json, make_folders, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
 from podwright.manifest.expand import expand, expand_env
@@ -77,8 +77,7 @@ class NativePods:
         """Give all containers the limits of the new record, and restart some of them from their new plans."""
         groups = self._cgroups()
         groups.update(record.uid, *self._limits(record))
-        # the one that the pod was started with, whatever the configuration says now
-        runtime = (read_json(f"{self._store.pod_dir(record.uid)}/sandbox.json") or {}).get("runtime")
+        runtime = external.recorded_entry(self._store.pod_dir(record.uid))
         for container in record.containers:
             name = container["name"]
             if name in restart:
@@ -205,7 +204,7 @@ class NativePods:
         folder = f"{self._store.pod_dir(record.uid)}/containers/{name}"
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
-        _write_json(f"{folder}/config.json", external.complete(spec) if runtime else spec)
+        _write_json(f"{folder}/config.json", external.complete(spec, runtime) if runtime else spec)
         _write_json(f"{folder}/plan.json", plan)
 
 
