@@ -211,25 +211,8 @@ error:
       type: raw
 """
 
-import json
-import os
-import sys
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.podwright.runtime.plugins.module_utils import _answer, _pod
-
-
-def find_core(module: AnsibleModule) -> str:
-    """Return the path of the core's command: the one asked for, or the one beside the module's own interpreter."""
-    wanted = module.params["executable"]
-    asked_for = wanted if os.path.isabs(wanted) else module.get_bin_path(wanted)
-    for command in (asked_for, os.path.join(os.path.dirname(sys.executable), "podwright")):
-        if command and os.path.isfile(command) and os.access(command, os.X_OK):
-            return command
-    return module.fail_json(
-        msg=f"the Podwright core is not on this host (no {wanted}): install it with the role podwright.runtime.host, "
-        "or name its command with the option executable"
-    )
+from ansible_collections.podwright.runtime.plugins.module_utils import _ask, _core, _pod
 
 
 def read_manifest(module: AnsibleModule) -> str | None:
@@ -245,25 +228,12 @@ def read_manifest(module: AnsibleModule) -> str | None:
 
 
 def main() -> None:
-    """Ask the core.
-
-    The core runs as a child, under its own interpreter. Ansible's respawn_module would start this module a second time
-    there; but it writes the arguments into a pipe that nobody reads yet, so that it hangs for ever on a Pod of more
-    than 64 KiB, and it costs more than the core itself.
-    """
     module = AnsibleModule(supports_check_mode=True, **_pod.ARGUMENTS)
     try:
         request = _pod.request(module.params, read_manifest(module), check_mode=module.check_mode)
-    except _pod.OptionError as error:
+    except _core.OptionError as error:
         module.fail_json(msg=str(error))
-    rc, stdout, stderr = module.run_command([find_core(module), "api"], data=json.dumps(request), binary_data=True)
-    try:
-        result, warnings = _answer.result(stdout, stderr, rc, diff_mode=module._diff, no_log=module.no_log)
-    except _answer.AnswerError as error:
-        module.fail_json(msg=error.msg, **error.result)
-    for warning in warnings:
-        module.warn(warning)
-    module.exit_json(**result)
+    _ask.ask(module, request, "pod")
 
 
 if __name__ == "__main__":

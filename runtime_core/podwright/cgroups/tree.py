@@ -91,7 +91,7 @@ class Hierarchy:
             if setting.optional and not self.files.exists(f"{directory}/{setting.file}"):
                 continue
             self._set(directory, setting)
-        if limits.container and "devices" in self.controllers:
+        if limits.container and not limits.all_devices and "devices" in self.controllers:
             self.confine_devices(directory, fresh=fresh)
 
     def drift(self, group: str, limits: Limits) -> list[str]:
@@ -109,7 +109,12 @@ class Hierarchy:
                 continue
             if not self.same(actual, setting.value):
                 found.append(f"{setting.file} of {directory} is {actual}, not {setting.value}")
-        if limits.container and "devices" in self.controllers and not self.devices_confined(directory):
+        if (
+            limits.container
+            and not limits.all_devices
+            and "devices" in self.controllers
+            and not self.devices_confined(directory)
+        ):
             found.append(f"{directory} is not confined to its devices")
         return found
 

@@ -163,7 +163,7 @@ def _check_cgroups(linux: Mapping[str, Any], cgroups: Sequence[str]) -> None:
     if resources and not cgroups:
         raise HostError("linux.resources needs a cgroup, and there is none", field="linux.resources")
     # Nothing but the default devices: what podwright.cgroups gives every container.
-    if resources.get("devices", [{"allow": False, "access": "rwm"}]) != [{"allow": False, "access": "rwm"}]:
+    if resources.get("devices") not in (None, *([{"allow": allow, "access": "rwm"}] for allow in (False, True))):
         raise _unsupported("linux.resources.devices", resources["devices"])
 
 
