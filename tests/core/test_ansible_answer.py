@@ -5,7 +5,7 @@ import json
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.podwright.runtime.plugins.module_utils import _answer, _pod
+from ansible_collections.podwright.runtime.plugins.module_utils import _answer, _core, _pod
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}}
 PLAN = {
@@ -71,7 +71,7 @@ def test_request(options, text, check, expected):
 )
 def test_values_that_make_no_sense(options, message):
     params = ArgumentSpecValidator(**_pod.ARGUMENTS).validate(options).validated_parameters
-    with pytest.raises(_pod.OptionError) as raised:
+    with pytest.raises(_core.OptionError) as raised:
         _pod.request(params, None, check_mode=True)
     assert str(raised.value) == message
 

@@ -15,7 +15,7 @@ from podwright.manifest.faults import Fault, error
 from podwright.manifest.ignored import warnings_of
 from podwright.manifest.sift import sift
 
-NORMALISER_VERSION = 2
+NORMALISER_VERSION = 1
 """Goes up whenever the same manifest gives another normalised Pod than before."""
 
 DEFAULT_GRACE_PERIOD = 30
