@@ -63,8 +63,7 @@ def _own_words(record: Record) -> Iterator[None]:
         yield
     except PodwrightError as error:
         if record.kind == lone.KIND:
-            inner = f"spec.containers[{record.name}]."
-            error.message = lone.own_path(error.message.replace(inner, ""))
+            error.message = lone.own_words(error.message)
             error.args = (error.message,)
             error.field = lone.own_path(error.field) if error.field else None
         raise

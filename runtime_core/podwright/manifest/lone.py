@@ -29,7 +29,8 @@ _HOMES = {
     "terminationGracePeriodSeconds": ("spec",),
 }
 """Where a field stands in the pod of one, when it is not in the container."""
-_PREFIX = re.compile(r"^(?:metadata|spec(?:\.containers\[[^]]*\])?)(?:\.|(?=: |$))")
+_PREFIX = re.compile(r"^(?:metadata|spec(?:\.containers\[[^]]*\])?)(?:\.|$)")
+_INSIDE = re.compile(r"(?<![\w./-])(?:metadata|spec(?:\.containers\[[^]]*\])?)\.")
 
 
 def is_lone(pod: dict[str, Any]) -> bool:
@@ -75,9 +76,14 @@ def manifest_of(pod: dict[str, Any]) -> dict[str, Any]:
     return unwrap(pod) if is_lone(pod) else pod
 
 
-def own_path(text: str) -> str:
-    """Return a path, or a sentence that begins with one, in the terms of the container alone."""
-    return _PREFIX.sub("", text, count=1) or "status"
+def own_path(path: str) -> str:
+    """Return a path into a pod of one as one into the container alone."""
+    return _PREFIX.sub("", path, count=1) or "status"
+
+
+def own_words(sentence: str) -> str:
+    """Return a sentence in which every path is one into the container alone."""
+    return _INSIDE.sub("", sentence)
 
 
 def faults_of(container: dict[str, Any]) -> list[Fault]:

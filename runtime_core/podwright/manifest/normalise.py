@@ -48,14 +48,15 @@ def normalise(manifest: dict[str, Any]) -> Normalised:
 def _container_alone(manifest: dict[str, Any]) -> Normalised:
     container, warnings = _checked(manifest, "LoneContainer")
     pod = lone.wrap(container)
-    faults = [fault._replace(field=lone.own_path(fault.field)) for fault in rules.faults_of(pod)]
-    faults += lone.faults_of(container)
+    faults = lone.faults_of(container)
+    for fault in rules.faults_of(pod):
+        faults.append(fault._replace(field=lone.own_path(fault.field), reason=lone.own_words(fault.reason)))
     if faults:
         raise error(faults)
     state = container.get("state") or "present"
     normal = {"kind": lone.KIND, "state": state, **_normal(pod, warnings)}
     del normal["spec"]["dnsPolicy"]  # not to be chosen, so nobody needs to see it
-    return Normalised(normal, [lone.own_path(warning) for warning in warnings])
+    return Normalised(normal, [lone.own_words(warning) for warning in warnings])
 
 
 def _checked(manifest: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:

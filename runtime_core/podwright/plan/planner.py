@@ -132,7 +132,7 @@ def _moved_images(
     applied = recorded["images"] if recorded else {}
     moved = []
     for container in desired["spec"]["containers"]:
-        name, image = container["name"], container["image"]
+        name, image = container["name"], container.get("image")
         path = f"spec.containers[{name}].image"
         old, new = applied.get(name), observed.digests.get(name)
         if old and new and old != new and path not in changed:
