@@ -12,8 +12,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "channel.h"
 #include "jail.h"
 #include "kernel.h"
+#include "starter.h"
 
 #define EXIT_START_ERROR 128
 #define CHUNK 16384
@@ -150,25 +152,13 @@ static void remember_plan(struct container *container, const struct container_pl
 	container->oom_before = oom_count(container);
 }
 
-static int enter_cgroups(const struct container_plan *plan, pid_t pid, struct failure *failure)
-{
-	char text[16];
-	snprintf(text, sizeof text, "%d", pid);
-	for (const struct json *item = plan->cgroups->child; item; item = item->next) {
-		cleanup_fd int dir = open(item->string, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0 || write_file(dir, "cgroup.procs", text, failure) < 0)
-			return fail_at(failure, "enter cgroup", item->string);
-	}
-	return 0;
-}
-
 // Once it is in its cgroups the first process may go on. A failure is kept for its end, which comes at once.
-static void let_go(struct container *container, const struct container_plan *plan, int go)
+static void let_go(struct container *container, const struct container_plan *plan)
 {
 	struct failure failure;
-	if (enter_cgroups(plan, container->pid, &failure) < 0)
+	if (starter_enter_cgroups(plan->process.cgroups, container->pid, &failure) < 0)
 		snprintf(container->start_error, sizeof container->start_error, "%s", failure.reason);
-	else if (write(go, "", 1) == 1)
+	else if (channel_send(container->report.fd, MESSAGE_GO, "") == 0)
 		return;
 	kill(container->pid, SIGKILL);
 }
@@ -179,27 +169,33 @@ static void on_report(struct supervisor *supervisor, struct source *source, uint
 static int spawn(struct supervisor *supervisor, struct container *container, const struct container_plan *plan,
 		 struct failure *failure)
 {
-	int go[2], report[2];
+	int pair[2];
+	char folder[sizeof "containers/" + NAME_SIZE];
+	struct namespaces namespaces;
 	cleanup_fd int out = open_stream_for_child(supervisor, container, &container->out);
 	cleanup_fd int err = open_stream_for_child(supervisor, container, &container->err);
-	if (out < 0 || err < 0 || pipe2(go, O_CLOEXEC) < 0)
+	if (out < 0 || err < 0)
 		return fail_at(failure, "open", "standard streams");
-	cleanup_fd int go_read = go[0], go_write = go[1];
-	if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
-		return fail_at(failure, "pipe", "report");
-	cleanup_fd int report_write = report[1];
-	container->report = (struct source){ .fd = report[0], .handle = on_report };
-	struct jail_start start = { .plan = plan,
-				    .pause = supervisor->pause_fd,
-				    .go = go_read,
-				    .report = report_write,
+	if (namespaces_open(&namespaces, plan->namespaces, failure) < 0 || channel_pair(pair, failure) < 0)
+		return -1;
+	cleanup_fd int theirs = pair[1];
+	container->report = (struct source){ .fd = pair[0], .handle = on_report };
+	snprintf(folder, sizeof folder, "containers/%.63s", container->name);
+	struct jail_start start = { .process = &plan->process,
+				    .container = plan,
+				    .namespaces = &namespaces,
+				    .channel = theirs,
+				    .listener = -1,
+				    .console = -1,
 				    .out = out,
 				    .err = err,
+				    .sandbox = supervisor->pause_fd,
 				    .attempt = container->attempt,
+				    .folder = folder,
 				    .oom_score_adj = supervisor->oom_score_adj };
 	pid_t pid = source_watch(supervisor, &container->report, EPOLLIN) < 0 ?
 		-1 :
-		kernel_clone(CLONE_NEWPID | CLONE_NEWNS, NULL);
+		kernel_clone(namespaces.create & ~(uint64_t)CLONE_NEWCGROUP, NULL);
 	if (pid == 0)
 		jail_main(&start);
 	if (pid < 0) {
@@ -209,7 +205,7 @@ static int spawn(struct supervisor *supervisor, struct container *container, con
 	}
 	container->pid = pid;
 	container->phase = PHASE_STARTING;
-	let_go(container, plan, go_write);
+	let_go(container, plan);
 	return 0;
 }
 
@@ -249,12 +245,12 @@ void container_start(struct supervisor *supervisor, struct container *container)
 	start_failed(supervisor, container, failure.reason);
 }
 
-// At most one write, shorter than PIPE_BUF: it is here whole or not at all.
+// Its end means that the program was executed, or that the process died, which is told elsewhere.
 static void read_report(struct supervisor *supervisor, struct container *container)
 {
-	ssize_t got = read(container->report.fd, container->start_error, sizeof container->start_error - 1);
-	if (got > 0)
-		container->start_error[got] = '\0';
+	struct failure failure;
+	if (channel_receive(container->report.fd, &failure) != MESSAGE_END)
+		snprintf(container->start_error, sizeof container->start_error, "%s", failure.reason);
 	source_close(supervisor, &container->report);
 }
 

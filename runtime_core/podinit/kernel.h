@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 // linux/mount.h and linux/openat2.h clash with some libc's own headers, so the few names in use stand here.
+#define KERNEL_RESOLVE_NO_XDEV 0x01
 #define KERNEL_RESOLVE_NO_MAGICLINKS 0x02
 #define KERNEL_RESOLVE_NO_SYMLINKS 0x04
+#define KERNEL_RESOLVE_BENEATH 0x08
 #define KERNEL_RESOLVE_IN_ROOT 0x10
 #define KERNEL_OPEN_TREE_CLONE 1
 #define KERNEL_AT_EMPTY_PATH 0x1000
@@ -26,6 +28,40 @@
 #define KERNEL_ATTR_NODEV 0x4
 #define KERNEL_ATTR_NOEXEC 0x8
 #define KERNEL_CLONE_PIDFD 0x1000
+#define KERNEL_CLONE_PARENT 0x8000
+
+// For the steps.
+#define KERNEL_FSCONFIG_SET_FLAG 0
+#define KERNEL_ATTR_ATIME 0x70 // MOUNT_ATTR__ATIME: NOATIME, STRICTATIME, or neither for relatime
+#define KERNEL_ATTR_NODIRATIME 0x80
+#define KERNEL_ATTR_IDMAP 0x100000
+#define KERNEL_ATTR_NOSYMFOLLOW 0x200000
+
+struct kernel_sched_attr {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+// Of the calling thread.
+static inline int kernel_sched_setattr(const struct kernel_sched_attr *attr)
+{
+	return (int)syscall(SYS_sched_setattr, 0, attr, 0);
+}
+
+static inline int kernel_ioprio_set(int class_and_data)
+{
+	return (int)syscall(SYS_ioprio_set, 1, 0, class_and_data); // IOPRIO_WHO_PROCESS, the caller
+}
+
+// The kernel takes one bit less than it is told.
+static inline int kernel_set_mempolicy(int mode, const unsigned long *nodes, unsigned long bits)
+{
+	return (int)syscall(SYS_set_mempolicy, mode, nodes, bits + 1);
+}
+// End of: for the steps.
 
 struct kernel_open_how {
 	uint64_t flags, mode, resolve;
@@ -87,6 +123,22 @@ static inline int kernel_fsmount(int fs, unsigned attributes)
 	return (int)syscall(SYS_fsmount, fs, KERNEL_FS_CLOEXEC, attributes);
 }
 
+static inline int kernel_pidfd_open(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static inline int kernel_pidfd_send_signal(int pidfd, int number)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
+}
+
+// A copy of the file that is number `fd` in the other process.
+static inline int kernel_pidfd_getfd(int pidfd, int fd)
+{
+	return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+}
+
 static inline int kernel_pivot_root(const char *new_root, const char *put_old)
 {
 	return (int)syscall(SYS_pivot_root, new_root, put_old);
@@ -109,13 +161,14 @@ static inline int kernel_reset_signal(int number)
 	return (int)syscall(SYS_rt_sigaction, number, &standard, NULL, sizeof standard.mask);
 }
 
-// Like fork (the child goes on here with a copy of the stack), in new namespaces. pidfd may be NULL.
-static inline pid_t kernel_clone(uint64_t namespaces, int *pidfd)
+// Like fork (the child goes on here with a copy of the stack), in new namespaces. pidfd may be NULL. With
+// KERNEL_CLONE_PARENT it is a child of the caller's parent.
+static inline pid_t kernel_clone(uint64_t flags, int *pidfd)
 {
 	struct kernel_clone_args args = {
-		.flags = namespaces | (pidfd ? KERNEL_CLONE_PIDFD : 0),
+		.flags = flags | (pidfd ? KERNEL_CLONE_PIDFD : 0),
 		.pidfd = (uintptr_t)pidfd,
-		.exit_signal = 17, // SIGCHLD
+		.exit_signal = flags & KERNEL_CLONE_PARENT ? 0 : 17, // SIGCHLD; else as the caller's own
 	};
 	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }

@@ -5,12 +5,22 @@
 
 #include "podinit.h"
 
+static const struct {
+	const char *name;
+	int (*main)(int argc, char **argv);
+} jobs[] = {
+	{ "supervise", supervise_main },
+	{ "create", create_main },
+	{ "exec", exec_main },
+	{ "unpack", unpack_main },
+};
+
 int main(int argc, char **argv)
 {
-	if (argc >= 2 && strcmp(argv[1], "unpack") == 0)
-		return unpack_main(argc - 1, argv + 1);
-	if (argc >= 2 && strcmp(argv[1], "supervise") == 0)
-		return supervise_main(argc - 1, argv + 1);
-	fputs("usage: podinit supervise POD_DIR RUN_DIR | podinit unpack DIR\n", stderr);
+	for (size_t i = 0; argc >= 2 && i < sizeof jobs / sizeof jobs[0]; i++)
+		if (strcmp(argv[1], jobs[i].name) == 0)
+			return jobs[i].main(argc - 1, argv + 1);
+	fputs("usage: podinit supervise POD_DIR RUN_DIR | create DIR DESCRIPTORS | exec FILE DESCRIPTORS | unpack DIR\n",
+	      stderr);
 	return 2;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mounts.h"
-
+// The steps that mount something on a target in the container's root: each mount is made whole while it is mounted
+// nowhere, and then moved onto the fd of its target.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -10,232 +10,206 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "copyup.h"
+#include "filesystem.h"
+#include "idmap.h"
 #include "kernel.h"
 #include "paths.h"
+#include "step.h"
+#include "target.h"
 
-#define MAX_LOWER 128
+#define ATTRIBUTES                                                                                            \
+	(KERNEL_ATTR_RDONLY | KERNEL_ATTR_NOSUID | KERNEL_ATTR_NODEV | KERNEL_ATTR_NOEXEC | KERNEL_ATTR_ATIME | \
+	 KERNEL_ATTR_NODIRATIME | KERNEL_ATTR_NOSYMFOLLOW)
 
-const unsigned long mount_flags_allowed = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_DIRSYNC |
-	MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
-const unsigned long bind_flags_allowed = MS_BIND | MS_REC | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+#define MODE_SIZE 16
 
-bool mount_type_allowed(const char *type)
-{
-	static const char *const types[] = { "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2" };
-	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-		if (strcmp(types[i], type) == 0)
-			return true;
-	return false;
-}
-
-struct fd_path {
-	char text[32];
+struct options {
+	uint64_t set, clear, recursive_set, recursive_clear, propagation;
+	bool recursive, copyup, no_symlinks;
+	const struct json *idmap;
 };
 
-static struct fd_path fd_path(int fd)
+static int read_flag(const struct json *object, const char *key, bool *flag, struct failure *failure)
 {
-	struct fd_path path;
-	snprintf(path.text, sizeof path.text, "/proc/self/fd/%d", fd);
-	return path;
-}
-
-// Makes rw/<attempt>/{upper,work}, removes older attempts, gives upper (the new root) the image root's mode and owner.
-static int make_writable_layer(int base, unsigned attempt, const char *top_layer, struct failure *failure)
-{
-	char name[16];
-	struct stat top;
-	snprintf(name, sizeof name, "%u", attempt);
-	if (make_dir(base, "rw", failure) < 0)
-		return -1;
-	cleanup_fd int rw = openat(base, "rw", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (rw < 0)
-		return fail_at(failure, "open", "rw");
-	if (remove_entries(rw, name) < 0) // costs disk space only, so the container still starts
-		dprintf(STDERR_FILENO, "cannot remove an older writable layer: %s\n", strerror(errno));
-	if (make_dir(rw, name, failure) < 0)
-		return -1;
-	cleanup_fd int layer = openat(rw, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (layer < 0 || make_dir(layer, "work", failure) < 0 || make_dir(layer, "upper", failure) < 0)
-		return layer < 0 ? fail_at(failure, "open rw", name) : -1;
-	if (stat(top_layer, &top) < 0)
-		return fail_at(failure, "layer", top_layer);
-	if (fchownat(layer, "upper", top.st_uid, top.st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fchmodat(layer, "upper", top.st_mode & 07777, 0) < 0)
-		return fail_at(failure, "set mode of", "rw/upper");
-	return steal_fd(&rw);
-}
-
-// mount(2)'s data is one page, and a layer's path 90 bytes: so each directory is named by its fd.
-static int overlay_options(const struct json *lower, int layers[static MAX_LOWER], struct buffer *options,
-			   struct failure *failure)
-{
-	buffer_print(options, "lowerdir=");
-	for (const struct json *item = lower->child; item; item = item->next, layers++) {
-		*layers = open(item->string, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (*layers < 0)
-			return fail_at(failure, "layer", item->string);
-		buffer_print(options, "%s%s", item == lower->child ? "" : ":", fd_path(*layers).text);
-	}
+	const struct json *value = json_get(object, key);
+	if (value && value->type != JSON_TRUE && value->type != JSON_FALSE)
+		return fail(failure, "option %s is neither true nor false", key);
+	*flag = value && value->type == JSON_TRUE;
 	return 0;
 }
 
-int mount_overlay(int base, unsigned attempt, const struct json *lower, struct failure *failure)
+static int read_bits(const struct json *object, const char *key, uint64_t allowed, uint64_t *bits,
+		     struct failure *failure)
 {
-	int layers[MAX_LOWER];
-	struct statfs status;
-	struct buffer options = { 0 };
-	if (lower->count == 0 || lower->count > MAX_LOWER)
-		return fail(failure, "lower has %zu layers, 1 to %d are possible", lower->count, MAX_LOWER);
-	cleanup_fd int rw = make_writable_layer(base, attempt, lower->child->string, failure);
-	cleanup_fd int target = openat(base, "rootfs", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (rw < 0)
-		return -1;
-	for (size_t i = 0; i < MAX_LOWER; i++)
-		layers[i] = -1;
-	int result = target < 0 ? fail_at(failure, "open", "rootfs") : overlay_options(lower, layers, &options, failure);
-	// The layer never outlives this start, so nothing in it is worth a sync of the host's disk: volatile.
-	buffer_print(&options, ",upperdir=%s/%u/upper", fd_path(rw).text, attempt);
-	buffer_print(&options, ",workdir=%s/%u/work,volatile", fd_path(rw).text, attempt);
-	buffer_add(&options, "", 1);
-	if (result == 0 && options.failed)
-		result = fail(failure, "out of memory");
-	if (result == 0 && mount("overlay", fd_path(target).text, "overlay", 0, options.data) < 0)
-		result = fail_at(failure, "mount overlay on", "rootfs");
-	for (size_t i = 0; i < MAX_LOWER; i++)
-		cleanup_close(&layers[i]);
-	buffer_free(&options);
-	if (result < 0)
-		return -1;
-	cleanup_fd int root = openat(base, "rootfs", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (root < 0 || fstatfs(root, &status) < 0 || status.f_type != OVERLAYFS_SUPER_MAGIC)
-		return fail(failure, "rootfs is not the overlay just mounted");
-	return steal_fd(&root);
-}
-
-// A target below /proc would let a mount stand in for one of its files (CVE-2019-16884).
-static int open_mount_target(int root, const char *target, enum target kind, struct failure *failure)
-{
-	struct statfs status;
-	cleanup_fd int fd = open_target(root, target, kind, failure);
-	if (fd < 0)
-		return -1;
-	if (fstatfs(fd, &status) < 0)
-		return fail_at(failure, "statfs", target);
-	if (status.f_type == PROC_SUPER_MAGIC)
-		return fail(failure, "target %.300s is inside /proc", target);
-	return steal_fd(&fd);
-}
-
-int mount_new(int root, const char *type, const char *source, const char *target, unsigned long flags, const char *data,
-	      struct failure *failure)
-{
-	bool kernel_view = strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0; // CVE-2019-19921: never through a link
-	cleanup_fd int fd =
-		open_mount_target(root, target, kernel_view ? TARGET_REAL_DIRECTORY : TARGET_DIRECTORY, failure);
-	if (fd < 0)
-		return -1;
-	if (mount(source, fd_path(fd).text, type, flags, data[0] ? data : NULL) < 0)
-		return fail_at(failure, type, target);
+	const struct json *value = json_get(object, key);
+	if (value && (value->type != JSON_NUMBER || value->negative || value->magnitude & ~allowed))
+		return fail(failure, "option %s has bits that are not allowed", key);
+	*bits = value ? value->magnitude : 0;
 	return 0;
 }
 
-int mount_bind(int root, const char *source, const char *target, unsigned long flags, struct failure *failure)
+static int read_attributes(uint64_t given, uint64_t *attributes, struct failure *failure)
+{
+	if (given & ~(uint64_t)ATTRIBUTES)
+		return fail(failure, "mount attributes %#llx are not allowed", (unsigned long long)given);
+	*attributes = given;
+	return 0;
+}
+
+static int read_shared_options(const struct json *object, struct options *options, struct failure *failure)
+{
+	const uint64_t types = MS_SHARED | MS_SLAVE | MS_PRIVATE | MS_UNBINDABLE;
+	if (read_bits(object, "propagation", types | MS_REC, &options->propagation, failure) < 0 ||
+	    read_bits(object, "recursiveSet", ATTRIBUTES, &options->recursive_set, failure) < 0)
+		return -1;
+	return read_bits(object, "recursiveClear", ATTRIBUTES, &options->recursive_clear, failure);
+}
+
+static int read_mount(const struct step *step, struct options *options, struct failure *failure)
+{
+	static const char *const known[] = { "propagation", "copyup", "recursiveSet", "recursiveClear", NULL };
+	const struct json *object = step->at[5];
+	*options = (struct options){ 0 };
+	for (const struct json *item = step->at[4]->child; item; item = item->next)
+		if (item->type != JSON_STRING)
+			return fail(failure, "a parameter is not a string");
+	if (json_only(object, known, failure) < 0 || read_attributes(number(step, 3), &options->set, failure) < 0 ||
+	    read_flag(object, "copyup", &options->copyup, failure) < 0)
+		return -1;
+	return read_shared_options(object, options, failure);
+}
+
+static int read_bind(const struct step *step, struct options *options, struct failure *failure)
+{
+	static const char *const known[] = { "recursive", "propagation", "recursiveSet", "recursiveClear",
+					     "idmap",	  "noSymlinks",	 NULL };
+	const struct json *object = step->at[4];
+	*options = (struct options){ .idmap = json_get(object, "idmap") };
+	if (json_only(object, known, failure) < 0 || read_attributes(number(step, 2), &options->set, failure) < 0 ||
+	    read_attributes(number(step, 3), &options->clear, failure) < 0 ||
+	    read_flag(object, "recursive", &options->recursive, failure) < 0 ||
+	    read_flag(object, "noSymlinks", &options->no_symlinks, failure) < 0 ||
+	    (options->idmap && idmap_check(options->idmap, failure) < 0))
+		return -1;
+	if (read_shared_options(object, options, failure) < 0)
+		return -1;
+	if (options->propagation == 0) // nothing travels between host and container unless it is asked for
+		options->propagation = MS_PRIVATE | MS_REC;
+	return 0;
+}
+
+int check_mount(const struct step *step, struct failure *failure)
+{
+	struct options options;
+	return read_mount(step, &options, failure);
+}
+
+int check_bind(const struct step *step, struct failure *failure)
+{
+	struct options options;
+	return read_bind(step, &options, failure);
+}
+
+static int change(int tree, unsigned recursive, uint64_t set, uint64_t clear, uint64_t propagation)
+{
+	struct kernel_mount_attr attr = { .attr_set = set, .attr_clr = clear, .propagation = propagation };
+	if ((set | clear) & KERNEL_ATTR_ATIME) // one of three values, not bits: the old one goes as a whole
+		attr.attr_clr |= KERNEL_ATTR_ATIME;
+	return set | clear | propagation ? kernel_mount_setattr(tree, recursive, &attr) : 0;
+}
+
+static int set_attributes(int tree, const struct options *options, struct failure *failure)
+{
+	uint64_t type = options->propagation & ~(uint64_t)MS_REC;
+	if (change(tree, 0, options->set, options->clear, 0) < 0 ||
+	    change(tree, KERNEL_AT_RECURSIVE, options->recursive_set, options->recursive_clear, 0) < 0)
+		return fail_at(failure, "set", "the mount's attributes");
+	if (change(tree, options->propagation & MS_REC ? KERNEL_AT_RECURSIVE : 0, 0, 0, type) < 0)
+		return fail_at(failure, "set", "the mount's propagation");
+	return 0;
+}
+
+static int attach(int tree, int target, const char *path, struct failure *failure)
+{
+	return kernel_move_mount(tree, target) < 0 ? fail_at(failure, "mount on", path) : 0;
+}
+
+// A tmpfs is as open as the directory that it covers, unless a later parameter says a mode.
+static bool read_covered_mode(int root, const char *path, char parameter[static MODE_SIZE])
 {
 	struct stat status;
-	unsigned recursive = flags & MS_REC ? KERNEL_AT_RECURSIVE : 0;
-	struct kernel_mount_attr attr = {
-		.attr_set = (flags & MS_RDONLY ? KERNEL_ATTR_RDONLY : 0) | (flags & MS_NOSUID ? KERNEL_ATTR_NOSUID : 0) |
-			(flags & MS_NODEV ? KERNEL_ATTR_NODEV : 0) | (flags & MS_NOEXEC ? KERNEL_ATTR_NOEXEC : 0),
-		.propagation = MS_PRIVATE,
-	};
-	cleanup_fd int tree = kernel_open_tree(AT_FDCWD, source, KERNEL_OPEN_TREE_CLONE | recursive);
-	if (tree < 0 || fstat(tree, &status) < 0 || kernel_mount_setattr(tree, recursive, &attr) < 0)
-		return fail_at(failure, "source", source);
-	cleanup_fd int fd =
-		open_mount_target(root, target, S_ISDIR(status.st_mode) ? TARGET_DIRECTORY : TARGET_FILE, failure);
-	if (fd < 0)
+	cleanup_fd int fd = open_in_root(root, path, O_DIRECTORY);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return false;
+	snprintf(parameter, MODE_SIZE, "mode=%o", status.st_mode & 07777);
+	return true;
+}
+
+static int make_mount(const struct step *step, const char *mode, int target, const struct options *options,
+		      struct failure *failure)
+{
+	struct json parameters = *step->at[4];
+	struct json first = { .type = JSON_STRING, .string = mode, .next = parameters.child };
+	struct options later = *options;
+	unsigned now = (unsigned)options->set & ~(options->copyup ? KERNEL_ATTR_RDONLY : 0U);
+	if (mode)
+		parameters.child = &first;
+	later.set &= ~(uint64_t)now;
+	cleanup_fd int tree = filesystem_new(text(step, 0), text(step, 1), &parameters, now, failure);
+	if (tree < 0 || (options->copyup && copy_up(target, tree, step->at[4], failure) < 0))
 		return -1;
-	return kernel_move_mount(tree, fd) < 0 ? fail_at(failure, "bind", target) : 0;
+	return set_attributes(tree, &later, failure) < 0 ? -1 : steal_fd(&tree);
 }
 
-int mount_pivot(int root, struct failure *failure)
+int run_mount(struct jail *jail, const struct step *step, struct failure *failure)
 {
-	cleanup_fd int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (old < 0 || fchdir(root) < 0 || kernel_pivot_root(".", ".") < 0)
-		return fail_at(failure, "pivot_root", "rootfs");
-	// The old root now lies on top of the new one. Slave first: its removal must not travel to the host.
-	if (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 || umount2(".", MNT_DETACH) < 0)
-		return fail_at(failure, "unmount", "the old root");
-	return chdir("/") < 0 ? fail_at(failure, "chdir", "/") : 0;
-}
-
-// -1 for a path that is not there, with *missing set.
-static int open_existing(int root, const char *path, bool *missing, struct failure *failure)
-{
-	int fd = open_in_root(root, path, 0);
-	*missing = fd < 0 && (errno == ENOENT || errno == ENOTDIR);
-	return fd < 0 ? fail_at(failure, "open", path) : fd;
-}
-
-int mount_readonly(int root, const char *path, struct failure *failure)
-{
-	bool missing;
-	struct kernel_mount_attr attr = { .attr_set = KERNEL_ATTR_RDONLY }; // nosuid, nodev, noexec stay as they are
-	cleanup_fd int fd = open_existing(root, path, &missing, failure);
-	if (fd < 0)
-		return missing ? 0 : -1;
-	cleanup_fd int tree =
-		kernel_open_tree(fd, "", KERNEL_OPEN_TREE_CLONE | KERNEL_AT_EMPTY_PATH | KERNEL_AT_RECURSIVE);
-	if (tree < 0 || kernel_mount_setattr(tree, KERNEL_AT_RECURSIVE, &attr) < 0 || kernel_move_mount(tree, fd) < 0)
-		return fail_at(failure, "make read-only", path);
-	return 0;
-}
-
-static int new_file_system(const char *type, const char *option, const char *value, unsigned attributes)
-{
-	cleanup_fd int fs = kernel_fsopen(type);
-	if (fs < 0 || (option && kernel_fsconfig(fs, KERNEL_FSCONFIG_SET_STRING, option, value) < 0) ||
-	    kernel_fsconfig(fs, KERNEL_FSCONFIG_CREATE, NULL, NULL) < 0)
+	char mode[MODE_SIZE];
+	struct options options;
+	const char *type = text(step, 0), *path = text(step, 2);
+	bool proc = strcmp(type, "proc") == 0, view = proc || strcmp(type, "sysfs") == 0;
+	if (read_mount(step, &options, failure) < 0)
 		return -1;
-	return kernel_fsmount(fs, attributes | KERNEL_ATTR_NOSUID | KERNEL_ATTR_NODEV | KERNEL_ATTR_NOEXEC);
+	bool covers = strcmp(type, "tmpfs") == 0 && read_covered_mode(jail->root, path, mode);
+	// CVE-2019-19921: the kernel's own views are never mounted through a link.
+	cleanup_fd int target =
+		open_mount_target(jail->root, path, view ? TARGET_NO_SYMLINKS : TARGET_DIRECTORY, proc, failure);
+	cleanup_fd int tree = target < 0 ? -1 : make_mount(step, covers ? mode : NULL, target, &options, failure);
+	return tree < 0 ? -1 : attach(tree, target, path, failure);
 }
 
-int mount_mask(int root, const char *path, struct failure *failure)
+// Attributes last but one: an ID mapping needs a tree that nobody has written through yet.
+int prepare_bind(const struct step *step, struct failure *failure)
 {
-	bool missing;
+	struct options options;
+	if (read_bind(step, &options, failure) < 0)
+		return -1;
+	unsigned recursive = options.recursive ? KERNEL_AT_RECURSIVE : 0;
+	cleanup_fd int tree = kernel_open_tree(AT_FDCWD, text(step, 0), KERNEL_OPEN_TREE_CLONE | recursive);
+	if (tree < 0)
+		return fail_at(failure, "source", text(step, 0));
+	if (options.idmap && idmap_tree(tree, options.idmap, failure) < 0)
+		return -1;
+	if (set_attributes(tree, &options, failure) < 0)
+		return -1;
+	return steal_fd(&tree);
+}
+
+int run_bind(struct jail *jail, const struct step *step, struct failure *failure)
+{
 	struct stat status;
-	cleanup_fd int cover = -1;
-	cleanup_fd int fd = open_existing(root, path, &missing, failure);
-	if (fd < 0)
-		return missing ? 0 : -1;
-	if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
-		cover = new_file_system("tmpfs", "nr_inodes", "1", KERNEL_ATTR_RDONLY);
-	} else {
-		cleanup_fd int null = open_in_root(root, "/dev/null", O_NOFOLLOW);
-		if (null < 0 || !is_null_device(null)) // CVE-2025-31133
-			return fail(failure, "cannot mask %.300s: /dev/null is not the null device", path);
-		cover = kernel_open_tree(null, "", KERNEL_OPEN_TREE_CLONE | KERNEL_AT_EMPTY_PATH);
-	}
-	if (cover < 0 || kernel_move_mount(cover, fd) < 0)
-		return fail_at(failure, "mask", path);
-	return 0;
-}
-
-int mount_root_readonly(int root, struct failure *failure)
-{
-	struct kernel_mount_attr attr = { .attr_set = KERNEL_ATTR_RDONLY };
-	return kernel_mount_setattr(root, 0, &attr) < 0 ? fail_at(failure, "make read-only", "/") : 0;
-}
-
-int mount_proc_write(const char *path, const char *text, struct failure *failure)
-{
-	struct kernel_open_how how = {
-		.flags = O_WRONLY | O_CLOEXEC,
-		.resolve = KERNEL_RESOLVE_IN_ROOT | KERNEL_RESOLVE_NO_MAGICLINKS,
-	};
-	cleanup_fd int proc = new_file_system("proc", NULL, NULL, 0);
-	cleanup_fd int fd = proc < 0 ? -1 : kernel_openat2(proc, path, &how);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return fail_at(failure, "write /proc", path);
-	return 0;
+	struct options options;
+	const char *path = text(step, 1);
+	if (read_bind(step, &options, failure) < 0)
+		return -1;
+	cleanup_fd int opened = step->source < 0 ? prepare_bind(step, failure) : -1;
+	int tree = step->source < 0 ? opened : step->source;
+	if (tree < 0)
+		return -1;
+	if (fstat(tree, &status) < 0)
+		return fail_at(failure, "source", text(step, 0));
+	unsigned kind = (S_ISDIR(status.st_mode) ? TARGET_DIRECTORY : TARGET_FILE) |
+		(options.no_symlinks ? TARGET_NO_SYMLINKS : 0U);
+	cleanup_fd int target = open_mount_target(jail->root, path, kind, is_procfs_root(tree), failure);
+	return target < 0 ? -1 : attach(tree, target, path, failure);
 }

@@ -14,6 +14,13 @@
 #define MAX_DEPTH 32  // of open directories while removing a tree
 #define MAX_TRIES 128 // openat2 asks for a retry when someone renames or mounts meanwhile
 
+struct fd_path fd_path(int fd)
+{
+	struct fd_path path;
+	snprintf(path.text, sizeof path.text, "/proc/self/fd/%d", fd);
+	return path;
+}
+
 static int open_confined(int root, const char *path, int flags, uint64_t resolve)
 {
 	struct kernel_open_how how = {
@@ -134,17 +141,17 @@ static int make_in_root(int root, const char *path, bool file)
 	return open_confined(root, walk.done[0] ? walk.done : "/", O_NOFOLLOW, KERNEL_RESOLVE_NO_SYMLINKS);
 }
 
-int open_target(int root, const char *path, enum target kind, struct failure *failure)
+int open_target(int root, const char *path, unsigned kind, struct failure *failure)
 {
 	struct stat status, top;
-	uint64_t resolve = kind == TARGET_REAL_DIRECTORY ? KERNEL_RESOLVE_NO_SYMLINKS : 0;
-	cleanup_fd int fd = open_confined(root, path, 0, resolve);
+	bool file = kind & TARGET_FILE;
+	cleanup_fd int fd = open_confined(root, path, 0, kind & TARGET_NO_SYMLINKS ? KERNEL_RESOLVE_NO_SYMLINKS : 0);
 	if (fd < 0 && errno == ENOENT)
-		fd = make_in_root(root, path, kind == TARGET_FILE);
+		fd = make_in_root(root, path, file);
 	if (fd < 0 || fstat(fd, &status) < 0 || fstat(root, &top) < 0)
 		return fail_at(failure, "target", path);
-	if (S_ISLNK(status.st_mode) || S_ISDIR(status.st_mode) != (kind != TARGET_FILE))
-		return fail(failure, "target %.300s is %sa directory", path, kind == TARGET_FILE ? "" : "not ");
+	if (S_ISLNK(status.st_mode) || S_ISDIR(status.st_mode) == file)
+		return fail(failure, "target %.300s is %sa directory", path, file ? "" : "not ");
 	if (status.st_dev == top.st_dev && status.st_ino == top.st_ino)
 		return fail(failure, "target %.300s is the container's root itself", path);
 	return steal_fd(&fd);
@@ -154,7 +161,8 @@ int open_parent(int root, const char *path, const char **name, struct failure *f
 {
 	char parent[PATH_MAX];
 	const char *slash = strrchr(path, '/');
-	if (!slash || slash[1] == '\0' || (size_t)(slash - path) >= sizeof parent - 1 || slash[1] == '.')
+	if (!slash || slash[1] == '\0' || (size_t)(slash - path) >= sizeof parent - 1 ||
+	    strcmp(slash, "/.") == 0 || strcmp(slash, "/..") == 0)
 		return fail(failure, "path %.300s has no usable last component", path);
 	*name = slash + 1;
 	memcpy(parent, path, (size_t)(slash - path));

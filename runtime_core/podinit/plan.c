@@ -6,13 +6,7 @@
 
 #include "steps.h"
 
-#define PLAN_VERSION 1
-
-static int check_version(const struct json *root, struct failure *failure)
-{
-	int64_t version;
-	return json_integer(root, "version", PLAN_VERSION, PLAN_VERSION, &version, failure);
-}
+#define SANDBOX_VERSION 1
 
 // A name becomes a file's name, so it is checked here too.
 static bool is_label(const char *name)
@@ -95,7 +89,9 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "restartPolicy",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "memoryVolumes",
 					     NULL };
-	if (json_only(root, known, failure) < 0 || check_version(root, failure) < 0 ||
+	int64_t version;
+	if (json_only(root, known, failure) < 0 ||
+	    json_integer(root, "version", SANDBOX_VERSION, SANDBOX_VERSION, &version, failure) < 0 ||
 	    json_text(root, "uid", &plan->uid, failure) < 0 || json_text(root, "name", &plan->name, failure) < 0 ||
 	    json_text(root, "namespace", &plan->namespace, failure) < 0 ||
 	    json_text(root, "hostname", &plan->hostname, failure) < 0 || read_policy(root, &plan->restart, failure) < 0 ||
@@ -119,71 +115,4 @@ int sandbox_plan_read(struct sandbox_plan *plan, int pod_dir, struct failure *fa
 		return 0;
 	json_free(&plan->document);
 	return fail(failure, "sandbox.json: %.400s", reason.reason);
-}
-
-static char **to_vector(const struct json *list)
-{
-	char **vector = calloc(list->count + 1, sizeof *vector), **next = vector;
-	for (const struct json *item = list->child; vector && item; item = item->next)
-		*next++ = (char *)item->string;
-	return vector;
-}
-
-static int read_oom_events(struct container_plan *plan, const struct json *root, struct failure *failure)
-{
-	static const char *const known[] = { "file", "key", NULL };
-	const struct json *value = json_get(root, "oomEvents");
-	if (!value)
-		return fail(failure, "field oomEvents is missing");
-	if (value->type == JSON_NULL)
-		return 0;
-	if (json_only(value, known, failure) < 0 || json_text(value, "file", &plan->oom_file, failure) < 0)
-		return -1;
-	return json_text(value, "key", &plan->oom_key, failure);
-}
-
-static int read_container_fields(struct container_plan *plan, const struct json *root, const char *name,
-				 struct failure *failure)
-{
-	static const char *const known[] = { "version",	   "name",    "hash",	   "args",  "env",   "cwd",
-					     "stopSignal", "cgroups", "oomEvents", "lower", "steps", NULL };
-	const struct json *args, *env;
-	if (json_only(root, known, failure) < 0 || check_version(root, failure) < 0 ||
-	    json_text(root, "name", &plan->name, failure) < 0 || json_text(root, "hash", &plan->hash, failure) < 0 ||
-	    json_texts(root, "args", &args, failure) < 0 || json_texts(root, "env", &env, failure) < 0 ||
-	    json_text(root, "cwd", &plan->cwd, failure) < 0 ||
-	    json_integer(root, "stopSignal", 1, SIGRTMAX, &plan->stop_signal, failure) < 0 ||
-	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_oom_events(plan, root, failure) < 0 ||
-	    json_texts(root, "lower", &plan->lower, failure) < 0 ||
-	    json_list(root, "steps", &plan->steps, failure) < 0 || steps_check(plan->steps, failure) < 0)
-		return -1;
-	if (strcmp(plan->name, name) != 0)
-		return fail(failure, "name is %.80s, not the folder's %s", plan->name, name);
-	if (args->count == 0 || args->child->string[0] == '\0')
-		return fail(failure, "args names no program");
-	if (plan->cwd[0] != '/')
-		return fail(failure, "cwd is not an absolute path");
-	plan->args = to_vector(args);
-	plan->env = to_vector(env);
-	return plan->args && plan->env ? 0 : fail(failure, "out of memory");
-}
-
-int container_plan_read(struct container_plan *plan, int base, const char *name, struct failure *failure)
-{
-	struct failure reason;
-	*plan = (struct container_plan){ 0 };
-	if (json_read_file(&plan->document, base, "plan.json", failure) < 0)
-		return -1;
-	if (read_container_fields(plan, plan->document.root, name, &reason) == 0)
-		return 0;
-	container_plan_free(plan);
-	return fail(failure, "plan.json: %.400s", reason.reason);
-}
-
-void container_plan_free(struct container_plan *plan)
-{
-	free(plan->args);
-	free(plan->env);
-	json_free(&plan->document);
-	*plan = (struct container_plan){ 0 };
 }

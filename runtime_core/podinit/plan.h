@@ -24,17 +24,38 @@ struct sandbox_plan {
 	struct net_config network;
 };
 
+// What a process becomes, in a new container or in one that runs.
+struct process_plan {
+	char **args, **env;
+	const char *cwd;
+	const struct json *cgroups, *steps;
+	bool keyring, terminal;
+	uint16_t height, width; // of the terminal; 0: as it is
+	const char *listener, *listener_metadata; // of the filter; "": none
+};
+
 struct container_plan {
 	struct json_document document;
-	const char *name, *hash, *cwd;
-	char **args, **env;
+	struct process_plan process;
+	const char *name, *hash;
 	int64_t stop_signal;
-	const struct json *cgroups, *lower, *steps;
+	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *hooks;
+	const char *state;		// for hooks, without its end
 	const char *oom_file, *oom_key; // NULL: nothing counts them
 };
 
+// A process for a container that runs.
+struct exec_plan {
+	struct json_document document;
+	struct process_plan process;
+	int64_t pid, start_time;	       // of the container's first process
+	const char *initial_affinity, *affinity; // lists of processors; "": as it is
+};
+
 int sandbox_plan_read(struct sandbox_plan *plan, int pod_dir, struct failure *failure);
+// The plan.json in the folder `base`; `name` NULL: any.
 int container_plan_read(struct container_plan *plan, int base, const char *name, struct failure *failure);
 void container_plan_free(struct container_plan *plan);
+int exec_plan_read(struct exec_plan *plan, const char *path, struct failure *failure); // lives as long as the process
 
 #endif

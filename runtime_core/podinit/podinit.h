@@ -3,7 +3,9 @@
 #ifndef PODINIT_H
 #define PODINIT_H
 
-int supervise_main(int argc, char **argv);
+int supervise_main(int argc, char **argv); // a pod
+int create_main(int argc, char **argv);	   // a container of the OCI command line
+int exec_main(int argc, char **argv);	   // a process in one
 int unpack_main(int argc, char **argv);
 
 #endif

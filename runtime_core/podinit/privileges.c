@@ -86,45 +86,63 @@ static int set_capabilities(const struct privileges *privileges, struct failure 
 	return 0;
 }
 
-static int enter_directory(const char *cwd, bool again, struct failure *failure)
+// CVE-2024-21626: a directory outside of the root has no absolute path in it.
+static int check_directory(const char *cwd, struct failure *failure)
 {
 	char path[PATH_MAX];
-	if (again && chdir(cwd) < 0)
-		return fail_at(failure, "working directory", cwd);
-	// CVE-2024-21626: a directory outside of the root has no absolute path in it.
 	if (syscall(SYS_getcwd, path, sizeof path) < 0 || path[0] != '/')
 		return fail(failure, "working directory %.300s is not inside the container", cwd);
 	return 0;
 }
 
-int privileges_apply(const struct privileges *privileges, const char *cwd, struct failure *failure)
+static int set_user(const struct privileges *privileges, struct failure *failure)
 {
-	// As root first, and again below as the user when root may not (a directory on NFS).
-	bool again = chdir(cwd) < 0;
-	if (!privileges->no_new_privileges && privileges_load_filter(privileges, failure) < 0)
-		return -1;
-	if (drop_bounding(privileges->bounding, failure) < 0)
-		return -1;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return fail_at(failure, "prctl", "PR_SET_KEEPCAPS");
-	if (setgroups(privileges->group_count, privileges->groups) < 0)
+	if (!privileges->keep_groups && setgroups(privileges->group_count, privileges->groups) < 0)
 		return fail_at(failure, "setgroups", "");
 	if (setresgid(privileges->gid, privileges->gid, privileges->gid) < 0)
 		return fail(failure, "setgid %u: %s", privileges->gid, strerror(errno));
 	if (setresuid(privileges->uid, privileges->uid, privileges->uid) < 0)
 		return fail(failure, "setuid %u: %s", privileges->uid, strerror(errno));
-	if (set_capabilities(privileges, failure) < 0)
+	return 0;
+}
+
+int privileges_apply(const struct privileges *privileges, const char *cwd, struct failure *failure)
+{
+	int listener = 0;
+	// As root first, and again below as the user when root may not (a directory on NFS). The filter may deny the
+	// check's getcwd(2), so the check comes before it where it can.
+	bool again = chdir(cwd) < 0;
+	if (!again && check_directory(cwd, failure) < 0)
+		return -1;
+	if (!privileges->no_new_privileges && (listener = privileges_load_filter(privileges, failure)) < 0)
+		return -1;
+	if (drop_bounding(privileges->bounding, failure) < 0 || set_user(privileges, failure) < 0 ||
+	    set_capabilities(privileges, failure) < 0)
 		return -1;
 	// A changed user resets the parent-death signal and dumpable by itself; KEEPCAPS ends at execve.
 	if (privileges->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail_at(failure, "prctl", "PR_SET_NO_NEW_PRIVS");
-	return enter_directory(cwd, again, failure);
+	if (again && chdir(cwd) < 0)
+		return fail_at(failure, "working directory", cwd);
+	if (again && check_directory(cwd, failure) < 0)
+		return -1;
+	return listener;
 }
 
 int privileges_load_filter(const struct privileges *privileges, struct failure *failure)
 {
-	if (privileges->filter.filter &&
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &privileges->filter) < 0)
-		return fail_at(failure, "seccomp", "(is the filter valid?)");
-	return 0;
+	unsigned flags = privileges->filter_flags;
+	bool listen = privileges->listener_path && privileges->listener_path[0];
+	if (!privileges->filter.filter)
+		return 0;
+	if (listen)
+		flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	if (listen && flags & SECCOMP_FILTER_FLAG_TSYNC) // both have a result to return; this has only the listener
+		flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+	int result = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &privileges->filter);
+	if (result < 0)
+		return fail_at(failure, "seccomp", "(are the filter and its flags valid?)");
+	return listen ? result : 0;
 }

@@ -17,7 +17,10 @@ struct privileges {
 	size_t group_count;
 	gid_t groups[MAX_GROUPS];
 	bool no_new_privileges;
+	bool keep_groups;         // there are none to set, and the user namespace denies setgroups(2)
 	struct sock_fprog filter; // no filter: a NULL pointer
+	unsigned filter_flags;    // SECCOMP_FILTER_FLAG_*
+	const char *listener_path, *listener_metadata; // NULL or empty: nobody listens
 };
 
 // From a "capabilities" step's object, all five sets as hexadecimal strings.
@@ -26,10 +29,13 @@ int privileges_read_sets(struct privileges *privileges, const struct json *sets,
 // Reads a filter: an array of struct sock_filter, owned by root and writable by nobody else.
 int privileges_read_filter(struct privileges *privileges, const char *path, struct failure *failure);
 
-// After success nothing is left to do but execve; after failure the process must exit. Stands in the container's root.
+// Makes the process who it becomes; after failure it must exit. Stands in the container's root. With no_new_privileges
+// the result is 0 and privileges_load_filter is left to do, as the last act before execve. Without, loading the filter
+// needs a capability that the container may lack, so it was loaded on the way: the result is that of
+// privileges_load_filter. Then nothing is left to do but execve.
 int privileges_apply(const struct privileges *privileges, const char *cwd, struct failure *failure);
 
-// The filter is loaded as the last act, unless the process may gain privileges: then that needed CAP_SYS_ADMIN above.
+// -1 on failure; 0: no filter, or a filter that nobody listens to; above 0: the listener's fd, close-on-exec.
 int privileges_load_filter(const struct privileges *privileges, struct failure *failure);
 
 #endif

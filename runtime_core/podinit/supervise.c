@@ -15,11 +15,13 @@
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 
+#include "affinity.h"
 #include "agent.h"
 #include "container.h"
 #include "kernel.h"
 #include "podinit.h"
 #include "sandbox.h"
+#include "self.h"
 #include "state.h"
 
 #define READY_FD 3
@@ -161,23 +163,6 @@ static int take_lock(struct supervisor *supervisor, struct failure *failure)
 	return 0;
 }
 
-// A container may execute /proc/self/exe, which is this program, and reach its file by that (CVE-2019-5736). So it runs
-// from a read-only mount of its own file that nobody can reach; a copy in memory would do too, but per pod.
-static int run_from_readonly_mount(char **argv, struct failure *failure)
-{
-	struct statvfs status;
-	struct kernel_mount_attr attr = { .attr_set = KERNEL_ATTR_RDONLY };
-	if (statvfs("/proc/self/exe", &status) < 0)
-		return fail_at(failure, "statvfs", "/proc/self/exe");
-	if (status.f_flag & ST_RDONLY)
-		return 0;
-	cleanup_fd int self = kernel_open_tree(AT_FDCWD, "/proc/self/exe", KERNEL_OPEN_TREE_CLONE);
-	char *args[] = { (char *)"podinit", argv[0], argv[1], argv[2], NULL };
-	if (self >= 0 && kernel_mount_setattr(self, 0, &attr) == 0)
-		kernel_fexecve(self, args, environ);
-	return fail_at(failure, "run from a read-only mount of", "/proc/self/exe");
-}
-
 // The caller may live long and must not have to wait for us: the process that it spawned ends here, well.
 static int go_to_background(struct failure *failure)
 {
@@ -195,7 +180,6 @@ static int go_to_background(struct failure *failure)
 static void drop_callers_limits(void)
 {
 	static const int kinds[] = { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA };
-	cpu_set_t every;
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
 		struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 		if (setrlimit(kinds[i], &limit) == 0 || getrlimit(kinds[i], &limit) < 0)
@@ -203,8 +187,7 @@ static void drop_callers_limits(void)
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(kinds[i], &limit);
 	}
-	memset(&every, 0xff, sizeof every);
-	sched_setaffinity(0, sizeof every, &every);
+	affinity_reset();
 }
 
 // From here on SIGCHLD and SIGTERM come through the loop.
@@ -215,7 +198,8 @@ static int prepare_process(struct supervisor *supervisor, char **argv, struct fa
 	supervisor->ready = fstat(READY_FD, &status) == 0 && S_ISFIFO(status.st_mode) ? READY_FD : -1;
 	// Nothing of the caller's comes along.
 	kernel_close_range(supervisor->ready < 0 ? READY_FD : READY_FD + 1, KERNEL_LAST_FD);
-	if (run_from_readonly_mount(argv, failure) < 0 || go_to_background(failure) < 0)
+	char *args[] = { (char *)"podinit", argv[0], argv[1], argv[2], NULL };
+	if (self_run_from_readonly_mount(args, failure) < 0 || go_to_background(failure) < 0)
 		return -1;
 	if (supervisor->ready >= 0)
 		fcntl(supervisor->ready, F_SETFD, FD_CLOEXEC);

@@ -6,6 +6,7 @@
     PodwrightError
      ├── ManifestError    the manifest is wrong: names the field and the value (nothing was touched)
      ├── ConfigError      podwright.toml is wrong
+     ├── ContainerError   an OCI container: its ID is wrong, or its state does not allow what was asked
      ├── NotFound         no such pod, container or image
      ├── ImageError       a registry, an image or a layer is wrong
      ├── HostError        the kernel refused, or the host lacks something
@@ -48,6 +49,10 @@ class ManifestError(PodwrightError):
 
 class ConfigError(PodwrightError):
     """``podwright.toml`` cannot be read, or holds a wrong key or value."""
+
+
+class ContainerError(PodwrightError):
+    """An OCI container's ID is wrong or taken, or its state does not allow what was asked."""
 
 
 class NotFound(PodwrightError):

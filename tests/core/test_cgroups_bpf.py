@@ -14,10 +14,11 @@ ACCESS = {"m": 1, "r": 2, "w": 4}
 numbers = st.integers(0, 6)
 rules = st.builds(
     DeviceRule,
-    st.sampled_from("bc"),
+    st.sampled_from("abc"),
     st.none() | numbers,
     st.none() | numbers,
     st.sampled_from(["r", "w", "m", "rw", "rm", "wm", "rwm"]),
+    allow=st.booleans(),
 )
 
 
@@ -39,6 +40,8 @@ def run(program, kind, major, minor, access):
             registers[target] &= value
         elif opcode == 0x77:
             registers[target] >>= value
+        elif opcode == 0x15:
+            at += offset if registers[target] == value else 0
         elif opcode == 0x55:
             at += offset if registers[target] != value else 0
         elif opcode == 0x95:
@@ -47,20 +50,34 @@ def run(program, kind, major, minor, access):
             raise AssertionError(f"opcode {opcode:#x}")
 
 
-def allowed(listed, kind, major, minor, access):
-    return any(
-        rule.kind == kind
-        and rule.major in (None, major)
-        and rule.minor in (None, minor)
-        and not access & ~sum(ACCESS[letter] for letter in rule.access)
-        for rule in listed
-    )
+def allowed(listed, kind, major, minor, letter):
+    verdict = False
+    for rule in listed:
+        if rule.kind in ("a", kind) and rule.major in (None, major) and rule.minor in (None, minor):
+            verdict = rule.allow if letter in rule.access else verdict
+    return verdict
+
+
+def reachable(program):
+    """Follow every branch, as the verifier does, which refuses a program with an instruction that none reaches."""
+    pending, seen = [0], set()
+    while pending:
+        at = pending.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        opcode, _, offset, _ = struct.unpack_from("=BBhi", program, at * 8)
+        pending += [] if opcode == 0x95 else [at + 1, at + 1 + offset] if opcode in (0x15, 0x55) else [at + 1]
+    return len(seen) == len(program) // 8
 
 
 @given(st.lists(rules, max_size=8), st.sampled_from("bc"), numbers, numbers, st.integers(1, 7))
 def test_the_program_decides_as_the_rules_say(listed, kind, major, minor, access):
-    verdict = run(device_program(listed), {"b": 1, "c": 2}[kind], major, minor, access)
-    assert verdict == allowed(listed, kind, major, minor, access)
+    program = device_program(listed)
+    verdict = run(program, {"b": 1, "c": 2}[kind], major, minor, access)
+    wanted = [letter for letter, bit in ACCESS.items() if access & bit]
+    assert verdict == all(allowed(listed, kind, major, minor, letter) for letter in wanted)
+    assert reachable(program)
 
 
 def test_the_defaults():

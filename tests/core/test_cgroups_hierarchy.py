@@ -4,7 +4,8 @@
 import pytest
 
 from podwright.cgroups.fake import FakeCgroupfs
-from podwright.cgroups.hierarchy import Mount, detect, parse_mountinfo
+from podwright.cgroups.hierarchy import detect
+from podwright.cgroups.mounts import parse_mountinfo
 from podwright.errors import ConfigError, HostError
 
 ROOT = "21 1 0:20 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
@@ -55,10 +56,17 @@ def test_hybrid_gives_v2_what_v1_does_not_have(tmp_path):
 
 
 def test_the_first_mount_of_a_hierarchy_counts():
-    assert parse_mountinfo(v1("/a", "memory") + v1("/b", "memory") + v2("/c") + v2("/d")) == [
-        Mount("/a", 1, frozenset({"memory"})),
-        Mount("/c", 2, frozenset()),
+    found = parse_mountinfo(v1("/a", "memory") + v1("/b", "memory") + v2("/c") + v2("/d"))
+    assert [(mount.path, mount.version, mount.controllers) for mount in found] == [
+        ("/a", 1, {"memory"}),
+        ("/c", 2, set()),
     ]
+
+
+def test_what_a_mount_says_besides_its_controllers():
+    line = "32 31 0:29 /docker/7 /c/my\\040name rw - cgroup cgroup rw,xattr,release_agent=/lib/agent,name=systemd\n"
+    (found,) = parse_mountinfo(line)
+    assert (found.path, found.root, found.controllers) == ("/c/my name", "/docker/7", {"name=systemd"})
 
 
 def test_a_parent_of_several_levels(tmp_path):

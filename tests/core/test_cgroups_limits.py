@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwright.cgroups.limits import Limits, Resources, container_limits, cpu_weight, pod_limits
+from podwright.cgroups.limits import Limits, Resources, container_limits, pod_limits
+from podwright.cgroups.units import cpu_weight
 
 
 def test_a_container_without_resources_has_the_least_weight_and_no_bound():

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from podwright.cgroups.limits import Limits
-from podwright.errors import HostError, ManifestError, PodwrightError
+from podwright.errors import ManifestError
 from podwright.manifest.expand import expand
 from podwright.oci.plan import compile_plan
 from podwright.oci.spec import SECCOMP_ANNOTATION, Cgroup, Sandbox, container_spec
 from podwright.oci.users import User
 
+PRIVATE = 1 << 18 | 1 << 14  # MS_PRIVATE | MS_REC
 PATH = "/podwright/pod1234/container-app"
 CGROUPS = [f"/sys/fs/cgroup/{name}{PATH}" for name in ("memory", "cpu")]
 FILTER = "/var/lib/podwright/seccomp/00.bpf"
@@ -57,7 +58,7 @@ def test_the_whole_plan(spec):
     plan = compiled(spec)
     steps = plan.pop("steps")
     assert plan == {
-        "version": 1,
+        "version": 2,
         "name": "app",
         "hash": "abc",
         "args": ["/bin/app", "-x"],
@@ -67,28 +68,37 @@ def test_the_whole_plan(spec):
         "cgroups": CGROUPS,
         "oomEvents": {"file": f"{CGROUPS[0]}/memory.oom_control", "key": "oom_kill"},
         "lower": ["/layers/b", "/layers/a"],
+        "namespaces": [["pid", ""], ["mount", ""], ["cgroup", ""]],
+        "uidMappings": [],
+        "gidMappings": [],
+        "timeOffsets": [],
+        "netDevices": [],
+        "terminal": None,
+        "hooks": {"prestart": [], "createRuntime": [], "createContainer": [], "startContainer": []},
+        "state": "",
+        "keyring": False,
     }
     default = "00000000a80425fb"
     assert steps == [
         ["overlay"],
-        ["mount", "proc", "proc", "/proc", 14, ""],
-        ["mount", "tmpfs", "tmpfs", "/dev", 2 | 1 << 24, "mode=755,size=65536k"],
-        ["mount", "devpts", "devpts", "/dev/pts", 10, "newinstance,ptmxmode=0666,mode=0620,gid=5"],
-        ["mount", "mqueue", "mqueue", "/dev/mqueue", 14, ""],
-        ["mount", "sysfs", "sysfs", "/sys", 15, ""],
-        ["mount", "tmpfs", "tmpfs", "/sys/fs/cgroup", 14, "mode=755,size=64k"],
-        ["bind", CGROUPS[0], "/sys/fs/cgroup/memory", 15],
-        ["bind", CGROUPS[1], "/sys/fs/cgroup/cpu", 15],
-        ["bind", "/pods/1234/shm", "/dev/shm", 14],
-        ["bind", "/pods/1234/etc/hosts", "/etc/hosts", 14],
-        ["bind", "/pods/1234/etc/hostname", "/etc/hostname", 14],
-        ["bind", "/pods/1234/etc/resolv.conf", "/etc/resolv.conf", 14],
-        ["device", "/dev/null", 1, 3, 0o666],
-        ["device", "/dev/zero", 1, 5, 0o666],
-        ["device", "/dev/full", 1, 7, 0o666],
-        ["device", "/dev/random", 1, 8, 0o666],
-        ["device", "/dev/urandom", 1, 9, 0o666],
-        ["device", "/dev/tty", 5, 0, 0o666],
+        ["mount", "proc", "proc", "/proc", 14, [], {}],
+        ["mount", "tmpfs", "tmpfs", "/dev", 2 | 0x20, ["mode=755", "size=65536k"], {}],
+        ["mount", "devpts", "devpts", "/dev/pts", 10, ["newinstance", "ptmxmode=0666", "mode=0620", "gid=5"], {}],
+        ["mount", "mqueue", "mqueue", "/dev/mqueue", 14, [], {}],
+        ["mount", "sysfs", "sysfs", "/sys", 15, [], {}],
+        ["mount", "tmpfs", "tmpfs", "/sys/fs/cgroup", 14, ["mode=755", "size=64k"], {}],
+        ["bind", CGROUPS[0], "/sys/fs/cgroup/memory", 15, 0, {"propagation": PRIVATE}],
+        ["bind", CGROUPS[1], "/sys/fs/cgroup/cpu", 15, 0, {"propagation": PRIVATE}],
+        ["bind", "/pods/1234/shm", "/dev/shm", 14, 0, {"propagation": PRIVATE}],
+        ["bind", "/pods/1234/etc/hosts", "/etc/hosts", 14, 0, {"propagation": PRIVATE}],
+        ["bind", "/pods/1234/etc/hostname", "/etc/hostname", 14, 0, {"propagation": PRIVATE}],
+        ["bind", "/pods/1234/etc/resolv.conf", "/etc/resolv.conf", 14, 0, {"propagation": PRIVATE}],
+        ["device", "c", "/dev/null", 1, 3, 0o666, 0, 0],
+        ["device", "c", "/dev/zero", 1, 5, 0o666, 0, 0],
+        ["device", "c", "/dev/full", 1, 7, 0o666, 0, 0],
+        ["device", "c", "/dev/random", 1, 8, 0o666, 0, 0],
+        ["device", "c", "/dev/urandom", 1, 9, 0o666, 0, 0],
+        ["device", "c", "/dev/tty", 5, 0, 0o666, 0, 0],
         ["symlink", "pts/ptmx", "/dev/ptmx"],
         ["symlink", "/proc/self/fd", "/dev/fd"],
         ["symlink", "/proc/self/fd/0", "/dev/stdin"],
@@ -111,14 +121,14 @@ def test_the_whole_plan(spec):
         ],
         ["user", 101, 102, [102, 4]],
         ["no_new_privileges"],
-        ["seccomp", FILTER],
+        ["seccomp", FILTER, 0, "", ""],
     ]
     assert json.loads(json.dumps(steps)) == steps
 
 
 # Carried out elsewhere: the numbers by podwright.cgroups, on the directories that the plan names; the rest says
 # whose container it is.
-NOT_IN_THE_PLAN = ("/annotations/io.kubernetes.cri.", "/linux/resources/cpu/", "/linux/resources/memory/",
+NOT_IN_THE_PLAN = ("/annotations/", "/linux/resources/cpu/", "/linux/resources/memory/",
                    "/linux/resources/pids/")  # fmt: skip
 
 
@@ -163,22 +173,24 @@ def test_no_field_is_dropped(spec, remove):
             continue
         try:
             after = compiled(changed(spec, path, remove=remove))
-        except (PodwrightError, KeyError):  # KeyError: a key that the runtime-spec requires
+        except ManifestError:
             continue
         if after == before:
             ignored.append(path)
-    assert {path for path in ignored if not (remove and says_the_default(spec, path))} == set()
+    assert {path for path in ignored if not says_the_default(spec, path, remove)} == set()
 
 
-def says_the_default(spec: dict[str, Any], path: str) -> bool:
-    """Tell whether a leaf is the same as nothing there."""
+def says_the_default(spec: dict[str, Any], path: str, remove: bool) -> bool:
+    """Tell whether a leaf means the same as nothing there, or says again what another says."""
     if path.startswith("/mounts/"):
         mount = spec["mounts"][int(path.split("/")[2])]
-        by_option = mount["type"] == "bind" and path.endswith("/type")
-        by_type = mount["source"] == mount["type"] and path.endswith("/source")
-        return by_option or by_type or value_at(spec, path) == "rprivate"
-    return path in ("/root/readonly", "/process/capabilities/inheritable", "/process/capabilities/ambient",
-                    "/linux/cgroupsPath")  # fmt: skip
+        is_bind = mount["type"] == "bind"
+        said_by_option = is_bind and path.endswith("/type")  # which is then no more than a word (config.md, "Mounts")
+        said_by_type = remove and is_bind and value_at(spec, path) == "bind"
+        is_name = remove and mount["source"] == mount["type"] and path.endswith("/source")
+        return said_by_option or said_by_type or is_name
+    return remove and path in ("/root/readonly", "/process/capabilities/inheritable", "/process/capabilities/ambient",
+                               "/linux/cgroupsPath")  # fmt: skip
 
 
 def value_at(spec: Any, path: str) -> str:
@@ -187,54 +199,27 @@ def value_at(spec: Any, path: str) -> str:
     return str(spec)
 
 
-UNSUPPORTED: list[tuple[tuple[str, ...], Any, str]] = [
-    (("hostname",), "web", "hostname"),
-    (("domainname",), "web", "domainname"),
-    (("hooks",), {"prestart": [{"path": "/x"}]}, "hooks"),
-    (("windows",), {"x": 1}, "windows"),
-    (("ociVersion",), "2.0.0", "ociVersion"),
-    (("process", "terminal"), True, "process.terminal"),
-    (("process", "apparmorProfile"), "x", "process.apparmorProfile"),
-    (("process", "selinuxLabel"), "x", "process.selinuxLabel"),
-    (("process", "scheduler"), {"policy": "SCHED_OTHER"}, "process.scheduler"),
-    (("process", "ioPriority"), {"class": "IOPRIO_CLASS_BE"}, "process.ioPriority"),
-    (("process", "consoleSize"), {"height": 0}, "process.consoleSize"),
-    (("process", "user", "username"), "x", "process.user.username"),
-    (("process", "capabilities"), {}, "process.capabilities"),
-    (("process", "rlimits"), [{"type": "RLIMIT_X", "soft": 1, "hard": 1}], "process.rlimits"),
-    (("process", "args"), [], "process"),
-    (("process", "cwd"), "relative", "process"),
+NOT_FOR_PODS: list[tuple[tuple[str, ...], Any, str]] = [
+    (("hooks",), {"poststop": [{"path": "/x"}]}, "hooks"),
+    (("process",), None, "process"),
     (("root", "path"), "/elsewhere", "root.path"),
-    (("linux", "maskedPaths"), ["proc/kcore"], "linux.maskedPaths"),
-    (("linux", "readonlyPaths"), ["proc/sys"], "linux.readonlyPaths"),
     (("linux", "namespaces"), [{"type": "pid"}, {"type": "mount"}], "linux.namespaces"),
-    (("linux", "uidMappings"), [{"containerID": 0}], "linux.uidMappings"),
-    (("linux", "intelRdt"), {"closID": "x"}, "linux.intelRdt"),
-    (("linux", "personality"), {"domain": "LINUX32"}, "linux.personality"),
-    (("linux", "mountLabel"), "x", "linux.mountLabel"),
     (("linux", "rootfsPropagation"), "shared", "linux.rootfsPropagation"),
-    (("linux", "netDevices"), {"eth9": {}}, "linux.netDevices"),
     (("linux", "cgroupsPath"), "/elsewhere", "linux.cgroupsPath"),
     (("linux", "resources", "blockIO"), {"weight": 10}, "linux.resources.blockIO"),
     (("linux", "resources", "unified"), {"memory.high": "1"}, "linux.resources.unified"),
     (("linux", "resources", "devices"), [{"allow": True, "access": "rwm"}], "linux.resources.devices"),
-    (("linux", "devices"), [{"path": "/dev/sda", "type": "b", "major": 8, "minor": 0}], "linux.devices"),
-    (("linux", "devices"), [{"path": "/etc/x", "type": "c", "major": 1, "minor": 3}], "linux.devices"),
-    (("linux", "sysctl"), {"kernel.core_pattern": "|/x"}, "linux.sysctl"),
-    (("linux", "sysctl"), {"kernel/core_pattern": "|/x"}, "linux.sysctl"),
-    (("linux", "sysctl"), {"net.../kernel/core_pattern": "|/x"}, "linux.sysctl"),
-    (("linux", "sysctl"), {"kernel.hostname": "x"}, "linux.sysctl"),
     (("annotations",), {}, "linux.seccomp"),
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "field"), UNSUPPORTED, ids=[field for _, _, field in UNSUPPORTED])
-def test_what_a_plan_cannot_express_is_refused_by_name(spec, path, value, field):
+@pytest.mark.parametrize(("path", "value", "field"), NOT_FOR_PODS, ids=[field for _, _, field in NOT_FOR_PODS])
+def test_what_a_pod_does_not_have_is_refused_by_name(spec, path, value, field):
     parent = spec
     for key in path[:-1]:
         parent = parent[key]
     parent[path[-1]] = value
-    with pytest.raises(HostError) as caught:
+    with pytest.raises(ManifestError) as caught:
         compiled(spec)
     assert caught.value.field == field
     assert field in caught.value.message
@@ -243,7 +228,7 @@ def test_what_a_plan_cannot_express_is_refused_by_name(spec, path, value, field)
 def test_what_asks_for_nothing_is_no_error(spec):
     plan = compiled(spec)
     spec["process"] |= {"terminal": False, "rlimits": [], "apparmorProfile": ""}
-    spec["linux"] |= {"sysctl": {}, "uidMappings": None, "rootfsPropagation": "private"}
+    spec["linux"] |= {"sysctl": {}, "uidMappings": None, "rootfsPropagation": ""}
     spec["hooks"] = {}
     assert compiled(spec) == plan
 
@@ -260,8 +245,8 @@ def test_the_rest_of_what_a_plan_can_express(spec):
     assert steps_of(plan, "umask") == [["umask", 0o077]]
     assert steps_of(plan, "no_new_privileges") == []
     assert steps_of(plan, "rlimit") == [["rlimit", "RLIMIT_NOFILE", 10, 20]]
-    assert steps_of(plan, "sysctl") == [["sysctl", "net.ipv4.ip_forward", "1"], ["sysctl", "kernel.shmmax", "5"]]
-    assert steps_of(plan, "device")[-1] == ["device", "/dev/fuse", 10, 229, 0o600]
+    assert steps_of(plan, "sysctl") == [["sysctl", "net/ipv4/ip_forward", "1"], ["sysctl", "kernel/shmmax", "5"]]
+    assert steps_of(plan, "device")[-1] == ["device", "c", "/dev/fuse", 10, 229, 0o600, 0, 0]
 
 
 def test_a_configuration_without_a_filter(spec):
@@ -269,20 +254,20 @@ def test_a_configuration_without_a_filter(spec):
     plan = compiled(spec, seccomp=None, oom_events=None)
     assert steps_of(plan, "seccomp") == []
     assert plan["oomEvents"] is None
-    with pytest.raises(HostError, match="must come together"):
+    with pytest.raises(ManifestError, match="must come together"):
         compiled(spec)
 
 
 def test_a_filter_that_is_asked_for_is_never_forgotten(spec):
-    with pytest.raises(HostError, match="must come together"):
+    with pytest.raises(ManifestError, match="must come together"):
         compiled(spec, seccomp=None)
     del spec["annotations"][SECCOMP_ANNOTATION]
     spec["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW"}
-    assert steps_of(compiled(spec), "seccomp") == [["seccomp", FILTER]]
+    assert steps_of(compiled(spec), "seccomp") == [["seccomp", FILTER, 0, "", ""]]
 
 
 def test_limits_need_a_cgroup(spec):
-    with pytest.raises(HostError, match=r"linux\.resources needs a cgroup"):
+    with pytest.raises(ManifestError, match=r"linux\.resources needs a cgroup"):
         compiled(spec, cgroups=[])
 
 
@@ -291,51 +276,4 @@ def test_an_unknown_capability_is_named(spec):
     with pytest.raises(
         ManifestError, match=r"process\.capabilities\.bounding: there is no capability 'CAP_EVERYTHING'"
     ):
-        compiled(spec)
-
-
-@pytest.mark.parametrize(
-    ("mount", "reason"),
-    [
-        ({"destination": "/"}, "plain absolute path"),
-        ({"destination": "/."}, "plain absolute path"),
-        ({"destination": "/a/.."}, "plain absolute path"),
-        ({"destination": "/a/../../b"}, "plain absolute path"),
-        ({"destination": "a"}, "plain absolute path"),
-        ({"destination": "/a\0b"}, "plain absolute path"),
-        ({"destination": "/proc"}, "only a proc file system"),
-        ({"destination": "/proc/self"}, "only a proc file system"),
-        ({"type": "ext4"}, "mounts[0].type"),
-        ({"type": "none", "options": ["bind"], "source": "relative"}, "mounts[0].source"),
-        ({"options": ["shared"]}, "'shared'"),
-        ({"options": ["rro"]}, "'rro'"),
-        ({"options": ["idmap"]}, "'idmap'"),
-        ({"options": ["tmpcopyup"]}, "'tmpcopyup'"),
-        ({"options": ["size=1k,uid=0"]}, "'size=1k,uid=0'"),
-        ({"options": ["bind", "size=1k"], "source": "/x"}, "'size=1k'"),
-        ({"options": ["rbind", "noatime"], "source": "/x"}, "'noatime'"),
-        ({"uidMappings": [{"size": 1}]}, "uidMappings"),
-    ],
-)
-def test_mounts_that_are_refused(spec, mount, reason):
-    spec["mounts"].insert(0, {"destination": "/x", "type": "tmpfs", "source": "tmpfs", "options": [], **mount})
-    with pytest.raises(HostError) as caught:
-        compiled(spec)
-    assert reason in caught.value.message
-    assert "mounts[0]" in caught.value.message
-
-
-def test_mount_options_become_flags_and_data(spec):
-    spec["mounts"].append(
-        {"destination": "/x", "type": "tmpfs", "options": ["ro", "rw", "noexec", "uid=5", "relatime"]}
-    )
-    spec["mounts"].append({"destination": "/y", "type": "none", "source": "/z", "options": ["rbind", "ro"]})
-    plan = compiled(spec)
-    assert steps_of(plan, "mount")[-1] == ["mount", "tmpfs", "tmpfs", "/x", 8 | 1 << 21, "uid=5"]
-    assert steps_of(plan, "bind")[-1] == ["bind", "/z", "/y", 16384 | 1]
-
-
-def test_devices_are_made_in_the_containers_own_dev_only(spec):
-    spec["mounts"] = [mount for mount in spec["mounts"] if not mount["destination"].startswith("/dev")]
-    with pytest.raises(HostError, match="a tmpfs of its own at /dev"):
         compiled(spec)

@@ -25,16 +25,17 @@ BUSYBOX = Path("/bin/busybox")
 DEADLINE = 30.0  # seconds: generous, for a loaded machine
 UID = "11111111-2222-3333-4444-555555555555"
 
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC = 1, 2, 4, 8, 0x4000
+RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8  # MOUNT_ATTR_*
+MS_REC, MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x4000, 1 << 17, 1 << 18, 1 << 19, 1 << 20
 NO_CAPABILITIES = dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), "0")
 FOURTEEN = "a80425fb"  # the default capabilities of a container
 ALLOW_ALL = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)  # BPF_RET | BPF_K, SECCOMP_RET_ALLOW
 
 MOUNTS: list[list[Any]] = [
-    ["mount", "proc", "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, ""],
-    ["mount", "tmpfs", "tmpfs", "/dev", MS_NOSUID, "mode=755,size=65536k"],
-    ["device", "/dev/null", 1, 3, 0o666],
-    ["device", "/dev/zero", 1, 5, 0o666],
+    ["mount", "proc", "proc", "/proc", NOSUID | NODEV | NOEXEC, [], {}],
+    ["mount", "tmpfs", "tmpfs", "/dev", NOSUID, ["mode=755", "size=65536k"], {}],
+    ["device", "c", "/dev/null", 1, 3, 0o666, 0, 0],
+    ["device", "c", "/dev/zero", 1, 5, 0o666, 0, 0],
     ["symlink", "/proc/self/fd", "/dev/fd"],
     ["symlink", "/proc/self/fd/1", "/dev/stdout"],
 ]
@@ -69,6 +70,14 @@ def default_steps(*, before: Sequence[Any] = (), after: Sequence[Any] = (), user
         ["user", *(user or [0, 0, []])],
         ["no_new_privileges"],
     ]
+
+
+def tmpfs(target: str, *parameters: str, attributes: int = 0, **options: Any) -> list[Any]:
+    return ["mount", "tmpfs", "tmpfs", target, attributes, list(parameters), options]
+
+
+def bind(source: Path | str, target: str, attributes: int = 0, clear: int = 0, **options: Any) -> list[Any]:
+    return ["bind", str(source), target, attributes, clear, options]
 
 
 def shell(script: str) -> list[str]:
@@ -187,7 +196,7 @@ class Pod:
         folder = self.pod_dir / "containers" / name
         (folder / "rootfs").mkdir(parents=True, exist_ok=True)
         plan = {
-            "version": 1,
+            "version": 2,
             "name": name,
             "hash": "0" * 64,
             "args": args,
@@ -197,6 +206,15 @@ class Pod:
             "cgroups": [],
             "oomEvents": None,
             "lower": [str(self.image)],
+            "namespaces": [["pid", ""], ["mount", ""], ["cgroup", ""]],
+            "uidMappings": [],
+            "gidMappings": [],
+            "timeOffsets": [],
+            "terminal": None,
+            "hooks": {"prestart": [], "createRuntime": [], "createContainer": [], "startContainer": []},
+            "state": "",
+            "keyring": True,
+            "netDevices": [],
             "steps": default_steps(),
             **fields,
         }
@@ -299,6 +317,27 @@ class Pod:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         until(no_child_left, "children of the pod do not end")
+
+
+def run_with(pod: Pod, *before: Any, script: str = "exit 0", after: Sequence[Any] = ()) -> str:
+    """Run a script in a container with these steps before (and after) the pivot; return what it prints."""
+    end, output = pod.run(*shell(script), steps=default_steps(before=before, after=after))
+    assert end["reason"] == "Completed", end
+    return output
+
+
+def error_of(pod: Pod, *before: Any, after: Sequence[Any] = ()) -> str:
+    """Return why a container with these steps does not start."""
+    end, _ = pod.run("ls", steps=default_steps(before=before, after=after))
+    assert end["reason"] == "StartError", end
+    return str(end["message"])
+
+
+def mountinfo(output: str, target: str) -> tuple[set[str], set[str], set[str]]:
+    """Return the options of the mount at a target, its propagation, and the options of its file system."""
+    line = [line for line in output.splitlines() if line.split(" ")[4:5] == [target]][-1]
+    ours, _, theirs = line.partition(" - ")
+    return set(ours.split(" ")[5].split(",")), set(ours.split(" ")[6:]), set(theirs.split(" ")[2].split(","))
 
 
 def children() -> list[int]:

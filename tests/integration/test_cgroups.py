@@ -1,31 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real cgroups: limits that hold, groups that die at once, and nothing left behind."""
 
-import contextlib
 import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
+from cgrouptools import FORK_STORM, OPEN, eventually, inside
 from podwright.cgroups.cgroupfs import Cgroupfs
-from podwright.cgroups.hierarchy import detect, parse_mountinfo
+from podwright.cgroups.hierarchy import detect
 from podwright.cgroups.limits import Limits
 from podwright.cgroups.manager import SANDBOX, CgroupManager
+from podwright.cgroups.mounts import parse_mountinfo
 from podwright.cgroups.v2 import V2Hierarchy
 
 APP = Limits(container=True)
-FORK_STORM = """
-import os
-while True:
-    try:
-        os.fork()
-    except OSError:
-        pass
-"""
-OPEN = "import os, sys; os.close(os.open(sys.argv[1], os.O_RDONLY | os.O_NONBLOCK))"
 
 
 def mounts():
@@ -75,26 +66,6 @@ def v2_devices_manager(parent):
     manager = CgroupManager([V2Hierarchy(unified[0], parent, frozenset({"devices"}), Cgroupfs())], parent)
     yield manager
     cleaned(manager)
-
-
-@contextlib.contextmanager
-def inside(directories, *command, **options):
-    """Run a command that is in the groups before it starts; whatever happens, its first process ends with the test."""
-    script = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"'
-    process = subprocess.Popen(["/bin/sh", "-c", script, "sh", *directories, "--", *command], **options)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-
-
-def eventually(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)
 
 
 def test_the_kernel_holds_the_limits_and_follows_an_update(manager):

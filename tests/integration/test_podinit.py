@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from podinit_harness import UID, Pod, cgroup, children, default_steps, fresh_pod, processes_under, shell, until
+from podinit_harness import UID, Pod, bind, cgroup, children, default_steps, fresh_pod, processes_under, shell, until
 
 not_sanitized = pytest.mark.skipif(
     "asan" in os.environ.get("PODINIT", ""),
@@ -69,7 +69,7 @@ def test_a_container_starts_with_nothing_but_its_streams(pod: Pod) -> None:
 def test_a_container_that_runs_podinit_cannot_write_to_it(pod: Pod) -> None:
     end, _ = pod.run("/proc/self/exe")  # CVE-2019-5736
     assert end["exitCode"] == 2
-    assert ("stderr", "F", "usage: podinit supervise POD_DIR RUN_DIR | podinit unpack DIR") in pod.log_lines("app")
+    assert any(line.startswith("usage: podinit supervise") for _, _, line in pod.log_lines("app"))
     for pid in (pod.pid, pod.state()["pausePid"]):
         assert os.statvfs(f"/proc/{pid}/exe").f_flag & os.ST_RDONLY
 
@@ -112,15 +112,15 @@ def test_long_lines_are_split_at_16_kib(pod: Pod) -> None:
         (["sleep"], {"cwd": "/proc/self/fd/7"}, "working directory /proc/self/fd/7: No such file or directory"),
         (["sleep"], {"lower": ["/does/not/exist"]}, "step 0 overlay: layer /does/not/exist: No such file or directory"),
         (["sleep"], {"cgroups": ["/does/not/exist"]}, "enter cgroup /does/not/exist: No such file or directory"),
-        (["sleep"], {"steps": default_steps(before=[["mount", "ext4", "x", "/x", 0, ""]])}, "step 7 mount: file sys"),
-        (["sleep"], {"steps": default_steps(before=[["bind", "/etc/hosts", "/", 0]])}, "step 7 bind: target / is"),
-        (["sleep"], {"steps": default_steps(before=[["bind", "/etc/hosts", "/proc/version", 0]])}, "is inside /proc"),
+        (["sleep"], {"steps": default_steps(before=[["mount", "none", "", "/x", 0, [], {}]])}, "step 7 mount: file"),
+        (["sleep"], {"steps": default_steps(before=[bind("/etc/hosts", "/")])}, "step 7 bind: target / is"),
+        (["sleep"], {"steps": default_steps(before=[bind("/etc/hosts", "/proc/version")])}, "is inside /proc"),
         (["sleep"], {"steps": [["overlay"], ["fly"]]}, "plan.json: step 1: unknown kind"),
         (["sleep"], {"steps": [["pivot_root"], ["overlay"]]}, "plan.json: step 1 overlay: out of order"),
-        (["sleep"], {"steps": [["overlay"], ["pivot_root"]]}, "steps lack one of overlay, pivot_root, capabilities"),
+        (["sleep"], {"steps": [["overlay"], ["pivot_root"]]}, "steps lack one of overlay or rootfs, pivot_root"),
         (["sleep"], {"steps": [["overlay", 1]]}, "plan.json: step 0 overlay: wrong arguments"),
         (["sleep"], {"surprise": 1}, "plan.json: unknown field surprise"),
-        (["sleep"], {"version": 2}, "plan.json: field version must be an integer from 1 to 1"),
+        (["sleep"], {"version": 1}, "plan.json: field version must be an integer from 2 to 2"),
         (["sleep"], {"stopSignal": 1.5}, "plan.json: not valid JSON at byte"),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ def test_a_container_that_is_being_started_does_not_stand_for_a_dead_supervisor(
         pod.container("app", ["sleep", "1000"], cgroups=[str(frozen)])
         os.close(pod.spawn())
         first = int(until((frozen / "cgroup.procs").read_text, "the container has no process"))
-        until(lambda: descriptors(first) == 3 + 5, "it has more than its streams, and those that it needs to start")
+        until(lambda: descriptors(first) == 3 + 4, "it has more than its streams, and those that it needs to start")
         os.kill(parent_of(first), signal.SIGKILL)
         until(lambda: not is_locked(str(pod.run_dir / "lock")), "the lock is still held")
         with pytest.raises(ConnectionRefusedError):

@@ -10,13 +10,13 @@ import pytest
 
 from podinit_harness import (
     ALLOW_ALL,
-    MS_NODEV,
-    MS_NOEXEC,
-    MS_NOSUID,
-    MS_RDONLY,
-    MS_REC,
     NO_CAPABILITIES,
+    NODEV,
+    NOEXEC,
+    NOSUID,
+    RDONLY,
     Pod,
+    bind,
     default_steps,
     fresh_pod,
     shell,
@@ -71,7 +71,7 @@ def test_bind_below_symlinked_folders_stays_inside(pod: Pod, canary: Path, tmp_p
     (pod.image / "etc").symlink_to(str(canary))
     (pod.image / "run").symlink_to("../../../usr/run")
     (tmp_path / "hosts").write_text("127.0.0.1 localhost")
-    binds = [["bind", str(tmp_path / "hosts"), path, 0] for path in ("/etc/hosts", "/run/a/b/hosts", "/etc/secret")]
+    binds = [bind(tmp_path / "hosts", path) for path in ("/etc/hosts", "/run/a/b/hosts", "/etc/secret")]
     end, output = pod.run("cat", "/etc/hosts", "/run/a/b/hosts", steps=default_steps(before=binds))
     assert end["reason"] == "Completed", end
     assert output == "127.0.0.1 localhost" * 2
@@ -82,8 +82,8 @@ def test_a_dangling_symlink_as_target_is_made_inside(pod: Pod, canary: Path, tmp
     (pod.image / "etc").mkdir()
     (pod.image / "etc/resolv.conf").symlink_to(f"{canary}/new/resolv.conf")
     (tmp_path / "resolv").write_text("nameserver 10.0.0.1")
-    bind = ["bind", str(tmp_path / "resolv"), "/etc/resolv.conf", 0]
-    end, output = pod.run("cat", "/etc/resolv.conf", steps=default_steps(before=[bind]))
+    step = bind(tmp_path / "resolv", "/etc/resolv.conf")
+    end, output = pod.run("cat", "/etc/resolv.conf", steps=default_steps(before=[step]))
     assert (end["reason"], output) == ("Completed", "nameserver 10.0.0.1")
     assert intact(canary)
 
@@ -91,20 +91,20 @@ def test_a_dangling_symlink_as_target_is_made_inside(pod: Pod, canary: Path, tmp
 def test_symlink_loop_is_an_error(pod: Pod) -> None:
     (pod.image / "a").symlink_to("b")
     (pod.image / "b").symlink_to("a")
-    end, _ = pod.run("ls", steps=default_steps(before=[["bind", "/etc", "/a/c", 0]]))
+    end, _ = pod.run("ls", steps=default_steps(before=[bind("/etc", "/a/c")]))
     assert end["message"].startswith("step 7 bind: target /a/c: ")
 
 
 def test_device_over_what_the_image_has_is_an_error(pod: Pod, canary: Path) -> None:
     (pod.image / "nodes").mkdir()
     (pod.image / "nodes/zero").symlink_to(f"{canary}/node")
-    end, _ = pod.run("ls", steps=default_steps(before=[["device", "/nodes/zero", 1, 5, 0o666]]))
-    assert "mknod /nodes/zero: File exists" in end["message"]
+    end, _ = pod.run("ls", steps=default_steps(before=[["device", "c", "/nodes/zero", 1, 5, 0o666, 0, 0]]))
+    assert "/nodes/zero exists and is not this device" in end["message"]
     assert intact(canary)
 
 
 def test_a_faked_null_device_masks_nothing(pod: Pod) -> None:
-    steps = [step for step in default_steps(after=[["mask_path", "/bin/busybox"]]) if step[1:2] != ["/dev/null"]]
+    steps = [step for step in default_steps(after=[["mask_path", "/bin/busybox"]]) if step[2:3] != ["/dev/null"]]
     steps.insert(3, ["symlink", "/proc/sys/kernel/core_pattern", "/dev/null"])
     end, _ = pod.run("ls", steps=steps)
     assert "cannot mask /bin/busybox: /dev/null is not the null device" in end["message"]
@@ -141,8 +141,8 @@ def test_bind_flags_hold_for_submounts(pod: Pod, tmp_path: Path) -> None:
     (outer / "inner").mkdir(parents=True)
     assert os.spawnlp(os.P_WAIT, "mount", "mount", "-t", "tmpfs", "tmpfs", str(outer / "inner")) == 0
     try:
-        flags = MS_REC | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
-        steps = default_steps(before=[["bind", str(outer), "/data", flags]])
+        flags = RDONLY | NOSUID | NODEV | NOEXEC
+        steps = default_steps(before=[bind(outer, "/data", recursive=True, recursiveSet=flags)])
         _, output = pod.run(*shell("touch /data/x /data/inner/x 2>&1; grep /data /proc/self/mountinfo"), steps=steps)
         lines = output.splitlines()
         assert [line.rsplit(":", 1)[1] for line in lines[:2]] == [" Read-only file system"] * 2
@@ -176,7 +176,7 @@ def test_ambient_capabilities_reach_an_ordinary_user(pod: Pod) -> None:
 @pytest.mark.parametrize("no_new_privileges", [True, False])
 def test_seccomp_filter_is_loaded(pod: Pod, tmp_path: Path, no_new_privileges: bool) -> None:
     (tmp_path / "filter").write_bytes(ALLOW_ALL)
-    steps = [*default_steps(), ["seccomp", str(tmp_path / "filter")]]
+    steps = [*default_steps(), ["seccomp", str(tmp_path / "filter"), 0, "", ""]]
     if not no_new_privileges:
         steps.remove(["no_new_privileges"])
     _, output = pod.run("grep", "-E", "^(Seccomp|NoNewPrivs|CapEff):", "/proc/self/status", steps=steps)
@@ -199,7 +199,7 @@ def test_a_bad_filter_is_refused(pod: Pod, tmp_path: Path, content: bytes | None
     if content is not None:
         path.write_bytes(content)
         path.chmod(mode)
-    end, _ = pod.run("ls", steps=[*default_steps(), ["seccomp", str(path)]])
+    end, _ = pod.run("ls", steps=[*default_steps(), ["seccomp", str(path), 0, "", ""]])
     assert (end["exitCode"], end["reason"]) == (128, "StartError")
     assert message in end["message"]
 

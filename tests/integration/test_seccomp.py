@@ -34,7 +34,7 @@ LOADER = textwrap.dedent("""
         result = libc.syscall(*(ctypes.c_ulong(argument) for argument in args))
         return ctypes.get_errno() if result == -1 else 0
 """)
-NUMBERS = load(os.uname().machine).numbers
+NUMBERS = load(os.uname().machine)[os.uname().machine]
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The few things one does to a cgroup file system. ``fake.py`` has the same shape in an ordinary directory.
 
-Paths are built from names that were checked (``hierarchy.py``), below a mount that the kernel said is a cgroup file
-system; such a file system holds no symbolic link and allows no rename, so a path means the same at each use.
+What keeps an order inside of the file system that it is meant for: a path is a mount point that the kernel said is a
+cgroup file system (``mounts.py``), then names that were checked, none of them ``..`` (``hierarchy.py``, ``place.py``),
+then a file. Such a file system holds no symbolic link and allows no rename, so a path means the same at each use, and
+only who may mount on it can make it lead elsewhere. Python has no openat2(2), which would say the same once more.
 """
 
 import os
-import signal
-from contextlib import suppress
 
 from podwright.errors import HostError
+
+_SIGKILL = 9  # on every Linux; the module signal costs more than all the orders to a group
 
 
 class Cgroupfs:
@@ -35,6 +37,13 @@ class Cgroupfs:
         except FileNotFoundError:
             return []
 
+    def names(self, path: str) -> list[str]:
+        """Return the names of all that is in a group, its files too; none when it is not there."""
+        try:
+            return os.listdir(path)
+        except FileNotFoundError:
+            return []
+
     def exists(self, path: str) -> bool:
         """Tell whether a group or one of its files is there."""
         return os.path.exists(path)
@@ -52,9 +61,14 @@ class Cgroupfs:
 
     def write(self, path: str, text: str) -> None:
         """Give one order to a group, in one system call: the kernel takes it whole or refuses it."""
+        self.write_each(path, [text])
+
+    def write_each(self, path: str, texts: list[str]) -> None:
+        """Give several orders to one file, each in a system call of its own."""
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            os.write(fd, text.encode())
+            for text in texts:
+                os.write(fd, text.encode())
         finally:
             os.close(fd)
 
@@ -65,8 +79,10 @@ class Cgroupfs:
         """
         if pid <= 0:
             raise HostError("a cgroup holds processes of another PID namespace, which cannot be killed from this one")
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        try:  # noqa: SIM105  contextlib costs a command more than the whole group
+            os.kill(pid, _SIGKILL)
+        except ProcessLookupError:
+            pass
 
     def attach_device_program(self, directory: str, program: bytes) -> None:
         """Put a BPF program on a group of v2. Raises HostError."""

@@ -1,22 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find the host's cgroup hierarchies: all controllers in v2, each in a v1 of its own, or some here and some there."""
 
-from typing import NamedTuple
-
 from podwright.cgroups.cgroupfs import Cgroupfs
 from podwright.cgroups.manager import CgroupManager
+from podwright.cgroups.mounts import Mount, mounted, offered
 from podwright.cgroups.tree import Hierarchy
 from podwright.errors import ConfigError, HostError
 
 CONTROLLERS = frozenset({"cpu", "memory", "pids", "devices"})
-
-
-class Mount(NamedTuple):
-    """One cgroup mount: its version (1, 2) and, for v1, its controllers."""
-
-    path: str
-    version: int
-    controllers: frozenset[str]
 
 
 def detect(
@@ -32,26 +23,10 @@ def detect(
     parent that is not a plain absolute path, HostError when no cgroup file system is mounted.
     """
     _check_parent(parent)
-    with open(mountinfo, encoding="utf-8", errors="surrogateescape") as file:
-        mounts = parse_mountinfo(file.read())
+    mounts = mounted(mountinfo)
     if not mounts:
         raise HostError("no cgroup file system is mounted on this host (mount -t cgroup2 none /sys/fs/cgroup)")
     return CgroupManager(_hierarchies(mounts, parent, files or Cgroupfs()), parent, missing=missing)
-
-
-def parse_mountinfo(text: str) -> list[Mount]:
-    """Return the cgroup mounts, the first of each hierarchy only (others are bind mounts of it)."""
-    found: dict[object, Mount] = {}
-    for line in text.splitlines():
-        fields, _, tail = line.partition(" - ")
-        kind, _, options = tail.split(" ", 2) if tail.count(" ") >= 2 else ("", "", "")
-        path = fields.split(" ")[4].replace("\\040", " ") if kind.startswith("cgroup") else ""
-        if kind == "cgroup2":
-            found.setdefault(2, Mount(path, 2, frozenset()))
-        elif kind == "cgroup":
-            controllers = frozenset(options.split(",")) - {"rw", "ro"}
-            found.setdefault(controllers, Mount(path, 1, controllers))
-    return list(found.values())
 
 
 def _hierarchies(mounts: list[Mount], parent: str, files: Cgroupfs) -> list[Hierarchy]:
@@ -68,8 +43,7 @@ def _hierarchies(mounts: list[Mount], parent: str, files: Cgroupfs) -> list[Hier
     if unified is None:
         return v1
     taken = frozenset[str]().union(*(hierarchy.controllers for hierarchy in v1))
-    offered = frozenset(files.read(f"{unified.path}/cgroup.controllers").split()) | {"devices"}
-    return [V2Hierarchy(unified.path, parent, (offered & CONTROLLERS) - taken, files), *v1]
+    return [V2Hierarchy(unified.path, parent, (offered(unified, files) & CONTROLLERS) - taken, files), *v1]
 
 
 def _check_parent(parent: str) -> None:

@@ -7,10 +7,7 @@ Processor time is counted in millicores (``500m`` is half a processor), memory i
 from collections.abc import Iterable
 from typing import NamedTuple
 
-CPU_PERIOD_US = 100_000
-MIN_QUOTA_US = 1_000  # the kernel refuses less (kernel/sched/core.c, min_cfs_quota_period)
-MIN_SHARES = 2
-MAX_SHARES = 262_144
+from podwright.cgroups.units import CPU_PERIOD_US, MAX_SHARES, MIN_QUOTA_US, MIN_SHARES
 
 
 class Resources(NamedTuple):
@@ -60,23 +57,6 @@ def pod_limits(containers: Iterable[Resources], pids_max: int | None = None) -> 
         memory_max=_sum_of_all(one.memory_limit for one in every),
         pids_max=pids_max,
     )
-
-
-def cpu_weight(shares: int) -> int:
-    """Convert cpu.shares of v1 to cpu.weight of v2, on the curve that newer OCI runtimes use.
-
-    It is a parabola in log2 that meets 2→1, 1024→100 and 262144→10000, so that the default of one is the default of
-    the other. The kubelet still uses a straight line for its pod groups; one curve everywhere keeps the proportions
-    between pods the same as between containers.
-    """
-    if shares <= MIN_SHARES:
-        return 1
-    if shares >= MAX_SHARES:
-        return 10_000
-    from math import ceil, log2
-
-    log = log2(shares)
-    return ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34))
 
 
 def _quota(millicores: int | None) -> int | None:

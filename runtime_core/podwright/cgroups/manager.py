@@ -15,8 +15,9 @@ container may have.
 import time
 from collections.abc import Mapping, Sequence
 
-from podwright.cgroups.limits import MIN_SHARES, Limits
+from podwright.cgroups.limits import Limits
 from podwright.cgroups.tree import Hierarchy
+from podwright.cgroups.units import MIN_SHARES
 from podwright.errors import HostError
 
 SANDBOX = ""

@@ -1,32 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
 """One cgroup hierarchy and our groups in it: what v1 and v2 have in common."""
 
+from __future__ import annotations
+
 import errno
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
 
-from podwright.cgroups.cgroupfs import Cgroupfs
-from podwright.cgroups.limits import Limits
 from podwright.errors import HostError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from podwright.cgroups.cgroupfs import Cgroupfs
+    from podwright.cgroups.devices import DeviceRule
+    from podwright.cgroups.limits import Limits
 
 GONE = (errno.ENOENT, errno.ENODEV)
 """What using a group says that was removed: before, or after its file was opened."""
 _RACES = 20  # another process may remove the empty parent just before we make a group in it
 
 
-class Setting(NamedTuple):
-    """One file of a group and what to write into it."""
+class Setting:
+    """One file of a group and what to write into it.
 
-    controller: str
-    file: str
-    value: str
-    default: str
-    """What a new group has."""
-    optional: bool = False
-    """The file is not there on every kernel (swap accounting is a boot option)."""
+    ``default`` is what a new group has. ``optional``: the file is not there on every kernel (swap accounting is a boot
+    option). ``field`` is the field of OCI's configuration that asks for it, "" for a pod's. ``instead`` is the setting
+    that means the same to a kernel without the file.
+    """
+
+    __slots__ = ("controller", "default", "field", "file", "instead", "optional", "value")
+
+    def __init__(
+        self, controller: str, file: str, value: str, default: str = "", *,
+        optional: bool = False, field: str = "", instead: Setting | None = None,
+    ) -> None:  # fmt: skip
+        self.controller = controller
+        self.file = file
+        self.value = value
+        self.default = default
+        self.optional = optional
+        self.field = field
+        self.instead = instead
 
 
 class Hierarchy:
@@ -35,7 +51,11 @@ class Hierarchy:
     ``controllers`` are those that this hierarchy shall serve, of cpu, memory, pids, devices and freezer.
     """
 
+    version = 0
     oom_file = ""
+    memory_file = ""
+    gifts = False
+    freezer_file = ""
 
     def __init__(self, mount: str, parent: str, controllers: frozenset[str], files: Cgroupfs) -> None:
         self.mount = mount
@@ -52,22 +72,49 @@ class Hierarchy:
     def enable(self, directory: str) -> None:
         """Make our controllers available to the groups in ``directory``."""
 
-    def confine_devices(self, directory: str, *, fresh: bool) -> None:
-        """Leave a group the default devices only."""
+    def confine_devices(
+        self, directory: str, *, fresh: bool, rules: Sequence[DeviceRule] | None = None, replace: bool = False
+    ) -> None:
+        """Leave a group the devices that the rules allow, by default the default devices only."""
         raise NotImplementedError
 
     def devices_confined(self, directory: str) -> bool:
         """Tell whether confine_devices was done."""
         raise NotImplementedError
 
+    def made(self, directory: str) -> None:
+        """Do what a new group needs before it can be used."""
+
     def freeze(self, directory: str, *, frozen: bool) -> None:
         """Stop or resume the processes of one group, if this hierarchy can."""
 
     def kill(self, group: str) -> None:
         """Send SIGKILL to every process in a group and below it. Thaws: a frozen process of v1 would not die."""
-        with self._frozen(group):
+        directories = self.subtree(group)
+        try:
+            for directory in reversed(directories):  # so that none forks away
+                self.freeze(directory, frozen=True)
             for pid in self.pids(group):
                 self.files.kill(pid)
+        finally:
+            for directory in directories:
+                self.freeze(directory, frozen=False)
+
+    @property
+    def can_freeze(self) -> bool:
+        """Tell whether this is a hierarchy that can stop processes."""
+        raise NotImplementedError
+
+    def frozen(self, directory: str) -> bool:
+        """Tell whether the processes of one group are stopped."""
+        raise NotImplementedError
+
+    def serves(self, controller: str) -> bool:
+        """Tell whether a setting of this controller is ours."""
+        return controller in self.controllers
+
+    def require(self, controllers: set[str]) -> None:
+        """Hear which controllers the settings of a container need."""
 
     # What is the same in both.
 
@@ -78,21 +125,43 @@ class Hierarchy:
     def make(self, group: str, limits: Limits) -> str:
         """Make a group (its parents too) with its limits and return its path. Raises HostError."""
         directory = self.directory(group)
-        fresh = self._make_directories(directory)
+        fresh = self.make_directories(directory)
         self.apply(group, limits, fresh=fresh)
         return directory
 
     def apply(self, group: str, limits: Limits, *, fresh: bool = False) -> None:
         """Give a group its limits; a fresh one has the defaults already."""
         directory = self.directory(group)
-        for setting in self._order(directory, self.settings(limits), fresh=fresh):
-            if fresh and setting.value == setting.default:
-                continue
-            if setting.optional and not self.files.exists(f"{directory}/{setting.file}"):
-                continue
-            self._set(directory, setting)
+        self.put(directory, self.settings(limits), fresh=fresh)
         if limits.container and not limits.all_devices and "devices" in self.controllers:
             self.confine_devices(directory, fresh=fresh)
+
+    def put(
+        self, directory: str, settings: list[Setting], *, fresh: bool,
+        lack: Callable[[str, str], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Write settings into a group; those of cpu.* in an order that the kernel takes.
+
+        ``lack`` is told the sentence and the field of a setting that this kernel has no file for.
+        """
+        later = []
+        for setting in self._order(directory, settings, fresh=fresh):
+            if fresh and setting.value == setting.default:
+                continue
+            try:
+                self._write(directory, setting)
+            except OSError as error:
+                if error.errno == errno.EINVAL and setting.file.startswith("cpu."):
+                    later.append(setting)  # a quota fits the old period, or the new one: one of two orders is right
+                elif error.errno == errno.ENOENT and lack and self.files.exists(directory):
+                    lack(f"{setting.field} cannot be enforced: this kernel has no {setting.file}", setting.field)
+                else:
+                    raise _refused(directory, setting, error) from error
+        for setting in later:
+            try:
+                self._write(directory, setting)
+            except OSError as error:
+                raise _refused(directory, setting, error) from error
 
     def drift(self, group: str, limits: Limits) -> list[str]:
         """Return a sentence for each limit that the kernel does not hold (any more)."""
@@ -140,10 +209,10 @@ class Hierarchy:
             pending += [f"{directory}/{name}" for name in self.files.children(directory)]
         return found[::-1]
 
-    def pids(self, group: str) -> set[int]:
+    def pids(self, group: str, *, recursive: bool = True) -> set[int]:
         """Return the processes in a group and below it; none when it is not there."""
         found: set[int] = set()
-        for directory in self.subtree(group):
+        for directory in self.subtree(group) if recursive else [self.directory(group)]:
             try:
                 found.update(map(int, self.files.read(f"{directory}/cgroup.procs").split()))
             except OSError as error:
@@ -182,7 +251,8 @@ class Hierarchy:
             if error.errno not in (errno.EBUSY, errno.ENOTEMPTY, errno.ENOENT):
                 raise HostError(f"cannot remove cgroup {self.root}: {error.strerror}") from error
 
-    def _make_directories(self, directory: str) -> bool:
+    def make_directories(self, directory: str) -> bool:
+        """Make a group and those above it; tell whether it is new."""
         names = directory[len(self.mount) :].strip("/").split("/")
         for _ in range(_RACES):
             path, fresh = self.mount.rstrip("/"), False
@@ -191,6 +261,8 @@ class Hierarchy:
                     self.enable(path)
                     path += "/" + name
                     fresh = self.files.make(path)
+                    if fresh:
+                        self.made(path)
             except OSError as error:
                 if error.errno in GONE:
                     continue
@@ -202,21 +274,19 @@ class Hierarchy:
         del directory, fresh
         return settings
 
-    def _set(self, directory: str, setting: Setting) -> None:
+    def _write(self, directory: str, setting: Setting) -> None:
+        path = f"{directory}/{setting.file}"
+        if setting.optional and not self.files.exists(path):
+            return
         try:
-            self.files.write(f"{directory}/{setting.file}", setting.value)
-        except OSError as error:
-            reason = "the processes in it use more" if error.errno == errno.EBUSY else error.strerror
-            raise HostError(f"cannot set {setting.file} of {directory} to {setting.value}: {reason}") from error
+            self.files.write(path, setting.value)
+        except FileNotFoundError:
+            if setting.instead is None:
+                raise
+            self._write(directory, setting.instead)
 
-    @contextmanager
-    def _frozen(self, group: str) -> Iterator[None]:
-        """Hold the processes of a group still, so that none forks away; always ends thawed."""
-        directories = self.subtree(group)
-        try:
-            for directory in reversed(directories):
-                self.freeze(directory, frozen=True)
-            yield
-        finally:
-            for directory in directories:
-                self.freeze(directory, frozen=False)
+
+def _refused(directory: str, setting: Setting, error: OSError) -> HostError:
+    reason = "the processes in it use more" if error.errno == errno.EBUSY else error.strerror
+    message = f"cannot set {setting.file} of {directory} to {setting.value}: {reason}"
+    return HostError(f"{setting.field}: {message}" if setting.field else message, field=setting.field or None)

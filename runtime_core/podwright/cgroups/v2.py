@@ -1,22 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hierarchy of cgroup v2 (Documentation/admin-guide/cgroup-v2.rst)."""
 
+from __future__ import annotations
+
 import errno
 
-from podwright.cgroups.bpf import device_program
-from podwright.cgroups.devices import DEFAULT_RULES
-from podwright.cgroups.limits import Limits, cpu_weight
 from podwright.cgroups.tree import GONE, Hierarchy, Setting
 from podwright.errors import HostError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from podwright.cgroups.devices import DeviceRule
+    from podwright.cgroups.limits import Limits
 
 
 class V2Hierarchy(Hierarchy):
     """Limits in the files of v2. On a hybrid host it may serve no controller at all, but still kills a whole group."""
 
+    version = 2
     oom_file = "memory.events"
+    memory_file = "memory.current"
+    freezer_file = "cgroup.freeze"
+    can_freeze = True
+    required: frozenset[str] | None = None
+    """The controllers that the groups cannot do without: all of ours, unless said here."""
+    gifts = True
+    """Whether to enable the others too, where the parent lets us."""
 
     def settings(self, limits: Limits) -> list[Setting]:
         """Return cpu.*, memory.* and pids.* files with their values."""
+        from podwright.cgroups.units import cpu_weight
+
         quota, memory, pids = (
             "max" if limit is None else str(limit)
             for limit in (limits.cpu_quota_us, limits.memory_max, limits.pids_max)
@@ -33,13 +49,31 @@ class V2Hierarchy(Hierarchy):
 
     def enable(self, directory: str) -> None:
         """Add our controllers to cgroup.subtree_control."""
-        wanted = self.controllers & {"cpu", "memory", "pids"}
+        wanted = self.controllers - {"devices"}  # which is a BPF program, no controller
+        if self.required is not None and not self.gifts:
+            wanted &= self.required
         if not wanted:
             return
         path = f"{directory}/cgroup.subtree_control"
         missing = sorted(wanted - set(self.files.read(path).split()))
         if not missing:
             return
+        needed = missing if self.required is None else [name for name in missing if name in self.required]
+        if len(needed) < len(missing):
+            self._try(path, missing)
+            missing = sorted(set(needed) - set(self.files.read(path).split()))
+        if missing:
+            self._enable(directory, path, missing)
+
+    def _try(self, path: str, names: list[str]) -> None:
+        """Enable what can be had; a parent may hold some back."""
+        try:
+            self.files.write(path, " ".join(f"+{name}" for name in names))
+        except OSError:
+            for name in names if len(names) > 1 else ():
+                self._try(path, [name])
+
+    def _enable(self, directory: str, path: str, missing: list[str]) -> None:
         try:
             self.files.write(path, " ".join(f"+{name}" for name in missing))
         except FileNotFoundError:
@@ -50,10 +84,17 @@ class V2Hierarchy(Hierarchy):
             reason = "processes live in it" if error.errno == errno.EBUSY else error.strerror
             raise HostError(f"cannot enable {', '.join(missing)} below cgroup {directory}: {reason}") from error
 
-    def confine_devices(self, directory: str, *, fresh: bool) -> None:
-        """Put a BPF program on the group."""
-        if fresh or not self.files.has_device_program(directory):
-            self.files.attach_device_program(directory, device_program(DEFAULT_RULES))
+    def confine_devices(
+        self, directory: str, *, fresh: bool, rules: Sequence[DeviceRule] | None = None, replace: bool = False
+    ) -> None:
+        """Put a BPF program on the group; one that is there is taken for ours unless it shall be replaced."""
+        from podwright.cgroups.devices import DEFAULT_RULES, all_allowed  # not in the commands that make no group
+
+        rules = DEFAULT_RULES if rules is None else rules
+        if not all_allowed(rules) if fresh else replace or not self.files.has_device_program(directory):
+            from podwright.cgroups.bpf import device_program  # not on a hybrid host, where v1 has the devices
+
+            self.files.attach_device_program(directory, device_program(rules))
 
     def devices_confined(self, directory: str) -> bool:
         """Ask the kernel for the group's programs."""
@@ -66,6 +107,23 @@ class V2Hierarchy(Hierarchy):
         except OSError as error:
             if error.errno not in GONE:
                 raise HostError(f"cannot set {directory}/cgroup.freeze: {error.strerror}") from error
+
+    def frozen(self, directory: str) -> bool:
+        """Ask whether all processes have stopped, not whether they were told to."""
+        try:
+            return "frozen 1" in self.files.read(f"{directory}/cgroup.events").splitlines()
+        except OSError as error:
+            if error.errno not in GONE:
+                raise HostError(f"cannot read {directory}/cgroup.events: {error.strerror}") from error
+            return False
+
+    def serves(self, controller: str) -> bool:
+        """Tell whether a setting of this controller is ours; cgroup.* are in every group."""
+        return controller in self.controllers or controller == "cgroup"
+
+    def require(self, controllers: set[str]) -> None:
+        """Insist on these only; the others are for statistics, and for groups that the container makes."""
+        self.required = frozenset(controllers)
 
     def kill(self, group: str) -> None:
         """Use cgroup.kill (Linux 5.14): one write, no fork escapes, frozen processes die too."""

@@ -1,72 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """An OCI runtime-spec configuration compiled to a container plan: the flat list of steps that podinit carries out.
 
-The plan holds no decision and the compiler drops nothing: each key of the configuration becomes a step, is carried out
-by somebody else who is named below, or is refused by its name. The form of the plan is in ARCHITECTURE.md.
+The plan holds no decision and the compiler drops nothing: each member of the configuration becomes a step, is carried
+out by somebody else (cgroups, the hooks after start and stop), or is refused by its name. Nothing is touched while a
+plan is made; the host is only asked. The form of the plan is in ARCHITECTURE.md.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
-from podwright.errors import HostError
-from podwright.oci import devices
-from podwright.oci.mount_options import MS_BIND, parse_options
-from podwright.oci.spec import SECCOMP_ANNOTATION
-from podwright.security import capabilities
-
-PLAN_VERSION = 1
-Step = list[Any]
-
-# What podinit makes anew for each container; all others are the pod's.
-_NAMESPACES = {(("type", kind),) for kind in ("pid", "mount", "cgroup")}
-# Every key that is understood; "" is the configuration itself.
-_KEYS = {
-    "": {"ociVersion", "process", "root", "mounts", "annotations", "linux"},
-    "process": {"user", "args", "env", "cwd", "capabilities", "noNewPrivileges", "oomScoreAdj", "rlimits"},
-    "process.user": {"uid", "gid", "additionalGids", "umask"},
-    "process.capabilities": {"bounding", "effective", "permitted", "inheritable", "ambient"},
-    "root": {"path", "readonly"},
-    "linux": {
-        "namespaces",
-        "cgroupsPath",
-        "resources",
-        "devices",
-        "sysctl",
-        "seccomp",
-        "maskedPaths",
-        "readonlyPaths",
-        "rootfsPropagation",
-    },
-    # Enforced by the cgroups that the plan names; podwright.cgroups sets them from the same numbers.
-    "linux.resources": {"cpu", "memory", "pids", "devices"},
-}
-_FILE_SYSTEMS = frozenset(("proc", "tmpfs", "devpts", "mqueue", "sysfs", "cgroup", "cgroup2"))
-_RLIMITS = frozenset(
-    (
-        "RLIMIT_AS",
-        "RLIMIT_CORE",
-        "RLIMIT_CPU",
-        "RLIMIT_DATA",
-        "RLIMIT_FSIZE",
-        "RLIMIT_LOCKS",
-        "RLIMIT_MEMLOCK",
-        "RLIMIT_MSGQUEUE",
-        "RLIMIT_NICE",
-        "RLIMIT_NOFILE",
-        "RLIMIT_NPROC",
-        "RLIMIT_RSS",
-        "RLIMIT_RTPRIO",
-        "RLIMIT_RTTIME",
-        "RLIMIT_SIGPENDING",
-        "RLIMIT_STACK",
-    )
+from podwright.errors import ManifestError
+from podwright.oci import process as processes
+from podwright.oci.devices import device_steps
+from podwright.oci.hooks import any_before_pivot, compile_hooks, state_text
+from podwright.oci.lsm import selinux_label
+from podwright.oci.mount import Surroundings, mount_steps
+from podwright.oci.mount_options import MS_PRIVATE, MS_UNBINDABLE, PROPAGATION
+from podwright.oci.namespaces import (
+    Namespaces,
+    check_mapped,
+    compile_mappings,
+    compile_net_devices,
+    compile_time_offsets,
 )
-# The keys below /proc/sys that belong to the pod's own network and IPC namespaces; all others are the host's.
-_IPC_SYSCTLS = frozenset(
-    f"kernel.{name}" for name in ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced")
-)
-_NAMESPACED_SYSCTLS = ("net.", "fs.mqueue.")
-_DEFAULT_UMASK = 0o022
+from podwright.oci.schema import check_config
+from podwright.oci.sysctl import sysctl_steps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from podwright.oci.bundle import Bundle
+    from podwright.oci.cgroup_mount import Hierarchy
+    from podwright.oci.process import SeccompFilter
+
+    Step = list[Any]
+
+PLAN_VERSION = 2
+_SIGTERM = 15
 
 
 def compile_plan(
@@ -78,167 +49,171 @@ def compile_plan(
     lower: Sequence[str],
     cgroups: Sequence[str],
     oom_events: Mapping[str, str] | None,
-    seccomp: str | None,
+    seccomp: str | SeccompFilter | None,
 ) -> dict[str, Any]:
-    """Return the plan of container ``name``, as ``plan.json`` has it.
+    """Return the plan of container ``name`` of a pod, as ``plan.json`` has it.
 
     ``lower`` are the image's layer directories (topmost first), ``cgroups`` the container's cgroup directories,
-    ``oom_events`` where its OOM kills are counted (None: nowhere), ``seccomp`` the file of the compiled filter (None
-    only when the configuration asks for none). Raises HostError naming the first key that cannot be carried out.
+    ``oom_events`` where its OOM kills are counted (None: nowhere), ``seccomp`` the compiled filter, or its file (None
+    only when the configuration asks for none). Raises ManifestError naming the first member that cannot be carried out.
     """
-    _refuse_unknown(spec, cgroups, seccomp)
-    process = spec["process"]
-    _check_root(spec["root"], name)
-    if not process["args"] or not process["cwd"].startswith("/"):
-        raise HostError("process needs args, and an absolute cwd", field="process")
+    from podwright.oci.pod_rules import PodFilter, check_pod
+    from podwright.oci.spec import SECCOMP_ANNOTATION
+
+    check_config(spec)
+    check_pod(spec, name, cgroups)
+    asked = bool(_linux(spec).get("seccomp")) or SECCOMP_ANNOTATION in (spec.get("annotations") or {})
+    if asked != (seccomp is not None):
+        raise ManifestError("linux.seccomp and the compiled filter must come together", field="linux.seccomp")
+    # The supervisor starts the container inside the pod's own.
+    namespaces = Namespaces(_linux(spec).get("namespaces") or (), inherited=("network", "ipc", "uts"))
+    seccomp = PodFilter(seccomp) if isinstance(seccomp, str) else seccomp
     return {
-        "version": PLAN_VERSION,
+        **_plan(spec, namespaces, (), seccomp, [["overlay"]], "pivot_root"),
         "name": name,
         "hash": spec_hash,
-        "args": list(process["args"]),
-        "env": list(process.get("env") or ()),
-        "cwd": process["cwd"],
         "stopSignal": stop_signal,
         "cgroups": list(cgroups),
         "oomEvents": None if oom_events is None else dict(oom_events),
         "lower": list(lower),
-        "steps": _steps(spec, process, seccomp),
     }
 
 
-def _steps(spec: Mapping[str, Any], process: Mapping[str, Any], seccomp: str | None) -> list[Step]:
-    linux = spec["linux"]
-    user = process["user"]
-    steps: list[Step] = [["overlay"]]
-    steps += _mounts(spec.get("mounts") or ())
-    steps += devices.device_steps(linux.get("devices") or (), spec.get("mounts") or ())
-    steps.append(["pivot_root"])
-    steps += _sysctls(linux.get("sysctl") or {})
-    steps += _paths("readonly_path", linux, "readonlyPaths")
-    steps += _paths("mask_path", linux, "maskedPaths")
-    if spec["root"].get("readonly"):
-        steps.append(["root_readonly"])
-    steps += _rlimits(process.get("rlimits") or ())
-    if process.get("oomScoreAdj") is not None:
-        steps.append(["oom_score_adj", process["oomScoreAdj"]])
-    steps.append(["umask", user.get("umask", _DEFAULT_UMASK)])
-    steps.append(["capabilities", _capabilities(process)])
-    steps.append(["user", user["uid"], user["gid"], list(user.get("additionalGids") or ())])
-    if process.get("noNewPrivileges"):
-        steps.append(["no_new_privileges"])
-    if seccomp is not None:
-        steps.append(["seccomp", seccomp])
-    return steps
+def compile_bundle(
+    bundle: Bundle,
+    *,
+    container_id: str,
+    cgroups: Sequence[str],
+    hierarchies: Sequence[Hierarchy] = (),
+    seccomp: SeccompFilter | None = None,
+    no_pivot: bool = False,
+    keyring: bool = True,
+) -> dict[str, Any]:
+    """Return the plan of an OCI bundle's container.
 
-
-def _refuse_unknown(spec: Mapping[str, Any], cgroups: Sequence[str], seccomp: str | None) -> None:
-    for path, known in _KEYS.items():
-        value: Any = spec
-        for key in path.split(".") if path else ():
-            value = value.get(key) or {}
-        for key, item in value.items():
-            # null, false and empty ask for nothing; 0 may be a wish
-            if key not in known and item is not None and item is not False and item not in ("", [], {}):
-                raise _unsupported(f"{path}.{key}".lstrip("."), item)
-    linux = spec["linux"]
-    if not str(spec["ociVersion"]).startswith("1."):
-        raise _unsupported("ociVersion", spec["ociVersion"])
-    if {tuple(item.items()) for item in linux["namespaces"]} != _NAMESPACES:
-        raise _unsupported("linux.namespaces", linux["namespaces"])
-    if linux.get("rootfsPropagation") not in (None, "", "private", "rprivate"):
-        raise _unsupported("linux.rootfsPropagation", linux["rootfsPropagation"])
-    _check_cgroups(linux, cgroups)
-    asked = bool(linux.get("seccomp")) or SECCOMP_ANNOTATION in (spec.get("annotations") or {})
-    if asked != (seccomp is not None):
-        raise HostError("linux.seccomp and the compiled filter must come together", field="linux.seccomp")
-
-
-def _check_cgroups(linux: Mapping[str, Any], cgroups: Sequence[str]) -> None:
-    path, resources = linux.get("cgroupsPath") or "", linux.get("resources") or {}
-    for directory in cgroups:
-        if not directory.startswith("/") or not directory.endswith(path) or ".." in directory.split("/"):
-            raise HostError(
-                f"linux.cgroupsPath is {path!r}, but the container's cgroup is {directory}", field="linux.cgroupsPath"
-            )
-    if resources and not cgroups:
-        raise HostError("linux.resources needs a cgroup, and there is none", field="linux.resources")
-    # Nothing but the default devices: what podwright.cgroups gives every container.
-    if resources.get("devices") not in (None, *([{"allow": allow, "access": "rwm"}] for allow in (False, True))):
-        raise _unsupported("linux.resources.devices", resources["devices"])
-
-
-def _check_root(root: Mapping[str, Any], name: str) -> None:
-    path = root["path"]
-    if not path.startswith("/") or not path.endswith(f"/containers/{name}/rootfs"):
-        raise _unsupported("root.path", path)
-
-
-def _mounts(mounts: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
-    for position, mount in enumerate(mounts):
-        field = f"mounts[{position}]"
-        for key, value in mount.items():
-            if key not in ("destination", "type", "source", "options") and value:
-                raise _unsupported(f"{field}.{key}", value)
-        target, kind, source = mount["destination"], mount.get("type") or "none", mount.get("source") or ""
-        _check_target(f"{field}.destination", target, kind)
-        flags, data = parse_options(mount.get("options") or (), f"{field}.options")
-        if flags & MS_BIND:
-            if kind not in ("bind", "none"):
-                raise _unsupported(f"{field}.type", kind)
-            if not source.startswith("/") or "\0" in source:
-                raise _unsupported(f"{field}.source", source)
-            yield ["bind", source, target, flags & ~MS_BIND]
-        elif kind in _FILE_SYSTEMS:
-            yield ["mount", kind, source or kind, target, flags, data]
-        else:
-            raise _unsupported(f"{field}.type", kind)
-
-
-def _check_target(field: str, target: str, kind: str) -> None:
-    parts = target.split("/")[1:]
-    if not target.startswith("/") or "\0" in target or any(part in ("", ".", "..") for part in parts):
-        raise HostError(f"{field} is {target!r}, but must be a plain absolute path below /", field=field, value=target)
-    # Anything else over /proc could fake what is written to and read from there (CVE-2019-16884).
-    if parts[0] == "proc" and (len(parts) > 1 or kind != "proc"):
-        raise HostError(f"{field} is {target!r}, but /proc takes only a proc file system", field=field, value=target)
-
-
-def _paths(kind: str, linux: Mapping[str, Any], key: str) -> Iterator[Step]:
-    for path in linux.get(key) or ():
-        if not path.startswith("/"):
-            raise _unsupported(f"linux.{key}", path)
-        yield [kind, path]
-
-
-def _sysctls(sysctls: Mapping[str, str]) -> Iterator[Step]:
-    for key, value in sysctls.items():
-        if not (key in _IPC_SYSCTLS or key.startswith(_NAMESPACED_SYSCTLS)) or "/" in key or ".." in key:
-            raise HostError(
-                f"linux.sysctl.{key} does not belong to the pod's network or IPC namespace",
-                field="linux.sysctl",
-                value=key,
-            )
-        yield ["sysctl", key, str(value)]
-
-
-def _rlimits(rlimits: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
-    for rlimit in rlimits:
-        if rlimit["type"] not in _RLIMITS:
-            raise _unsupported("process.rlimits", rlimit["type"])
-        yield ["rlimit", rlimit["type"], rlimit["soft"], rlimit["hard"]]
-
-
-def _capabilities(process: Mapping[str, Any]) -> dict[str, str]:
-    if not process.get("capabilities"):
-        raise HostError(
-            "process.capabilities is missing, and a container must not keep all", field="process.capabilities"
-        )
-    sets = process["capabilities"]
+    ``cgroups`` are the directories that its processes join, and ``hierarchies`` (mount point, controllers, directory)
+    what a mount of type cgroup shows, the unified one without controllers; none of the directories has to exist yet.
+    Raises ManifestError naming the first member that cannot be carried out.
+    """
+    spec, linux = bundle.spec, _linux(bundle.spec)
+    if bool(linux.get("seccomp")) != (seccomp is not None):
+        raise ManifestError("linux.seccomp and the compiled filter must come together", field="linux.seccomp")
+    namespaces = Namespaces(linux.get("namespaces") or ())
+    # In the host's own mount namespace the host's root would be changed.
+    change_root = "chroot" if not namespaces.own("mount") else "move_root" if no_pivot else "pivot_root"
+    root: list[Step] = [["rootfs", bundle.rootfs]]
+    propagation = PROPAGATION.get(linux.get("rootfsPropagation") or "", 0)
+    if propagation & MS_UNBINDABLE:
+        propagation ^= MS_UNBINDABLE | MS_PRIVATE  # the root itself has to be bound first
+    if propagation:
+        root.insert(0, ["propagation", propagation])
+    plan = _plan(spec, namespaces, hierarchies, seccomp, root, change_root, bundle=bundle.path)
+    if any(plan["hooks"].values()):
+        plan["state"] = state_text(spec, container_id, bundle.path)
     return {
-        kind: f"{capabilities.mask(sets.get(kind) or (), field=f'process.capabilities.{kind}'):016x}"
-        for kind in ("bounding", "effective", "permitted", "inheritable", "ambient")
+        **plan,
+        "name": container_id,
+        "hash": "",
+        "stopSignal": _SIGTERM,
+        "cgroups": list(cgroups),
+        "oomEvents": None,
+        "lower": [],
+        "keyring": keyring,
     }
 
 
-def _unsupported(field: str, value: object) -> HostError:
-    return HostError(f"{field} is {value!r}, which this runtime does not support", field=field, value=value)
+def _plan(
+    spec: Mapping[str, Any],
+    namespaces: Namespaces,
+    hierarchies: Sequence[Hierarchy],
+    seccomp: SeccompFilter | None,
+    root: list[Step],
+    change_root: str,
+    *,
+    bundle: str = "/",
+) -> dict[str, Any]:
+    linux, process = _linux(spec), spec.get("process")
+    _refuse(linux)
+    uid_mappings = compile_mappings(linux, namespaces, "uidMappings")
+    gid_mappings = compile_mappings(linux, namespaces, "gidMappings")
+    around = Surroundings(
+        bundle=bundle,
+        hierarchies=hierarchies,
+        own_cgroup_namespace=namespaces.own("cgroup"),
+        uid_mappings=uid_mappings,
+        gid_mappings=gid_mappings,
+        label=selinux_label(linux.get("mountLabel") or "", "linux.mountLabel"),
+    )
+    hooks = compile_hooks(spec.get("hooks") or {})
+    mounts, late = mount_steps(spec.get("mounts") or (), around)
+    steps = [*root, *mounts, *device_steps(linux.get("devices") or (), spec.get("mounts") or ())]
+    if any_before_pivot(hooks):
+        steps.append(["hooks"])
+    steps += [[change_root], *_inside_steps(spec, linux, namespaces, late)]
+    if process is not None:
+        check_mapped(process, linux)
+        if process.get("execCPUAffinity"):
+            _check_affinity(process)
+        steps += processes.inside_steps(process, linux)
+        steps += processes.last_steps(process, seccomp)
+    return {
+        "version": PLAN_VERSION,
+        "name": "",
+        # Without a process the container can be created but not started (runtime.md, "Start").
+        **({"args": [], "env": [], "cwd": "/", "terminal": None} if process is None else processes.command(process)),
+        "namespaces": namespaces.listed,
+        "uidMappings": uid_mappings,
+        "gidMappings": gid_mappings,
+        "timeOffsets": compile_time_offsets(linux, namespaces),
+        "netDevices": compile_net_devices(linux, namespaces),
+        "hooks": hooks,
+        "state": "",
+        "keyring": False,
+        "steps": steps,
+    }
+
+
+def _inside_steps(
+    spec: Mapping[str, Any], linux: Mapping[str, Any], namespaces: Namespaces, late: list[Step]
+) -> Iterator[Step]:
+    if linux.get("rootfsPropagation"):
+        yield ["root_propagation", PROPAGATION[linux["rootfsPropagation"]]]
+    yield from late
+    for key in ("hostname", "domainname"):
+        name = spec.get(key)
+        if name:
+            namespaces.require("uts", key)
+            if len(name.encode()) > 64:
+                raise ManifestError(f"{key} is {name!r}, which is longer than 64 bytes", field=key, value=name)
+            yield [key, name]
+    if linux.get("memoryPolicy"):
+        from podwright.oci.scheduling import memory_policy_step
+
+        yield memory_policy_step(linux["memoryPolicy"])
+    yield from sysctl_steps(linux.get("sysctl") or {}, namespaces)
+    # Masks come last: they would hide what the others need.
+    for kind, key in (("readonly_path", "readonlyPaths"), ("mask_path", "maskedPaths")):
+        for path in linux.get(key) or ():
+            namespaces.require("mount", f"linux.{key}")
+            yield [kind, path]
+    if (spec.get("root") or {}).get("readonly"):
+        yield ["root_readonly"]
+
+
+def _check_affinity(process: Mapping[str, Any]) -> None:
+    from podwright.oci.scheduling import affinity
+
+    affinity(process, "process")  # it is for `exec`, which may be long after
+
+
+def _linux(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return spec.get("linux") or {}
+
+
+def _refuse(linux: Mapping[str, Any]) -> None:
+    if linux.get("intelRdt"):
+        raise ManifestError(
+            "linux.intelRdt is not supported by this runtime; remove it",
+            field="linux.intelRdt",
+            value=linux["intelRdt"],
+        )

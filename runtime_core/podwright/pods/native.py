@@ -51,7 +51,7 @@ class NativePods:
 
     def check(self, record: Record, images: dict[str, Image]) -> None:
         """Refuse what this host, or an image, cannot give; touches nothing."""
-        settings.check(record, images, self._images)
+        settings.check(record, images, self._images, self._config.root)
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""

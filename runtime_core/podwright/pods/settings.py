@@ -12,7 +12,7 @@ from podwright.oci.security import Security, security_of
 from podwright.oci.users import User, resolve_user
 from podwright.pods import volumes
 from podwright.pods.store import Record
-from podwright.security.seccomp_cache import filter_file
+from podwright.security.seccomp_cache import SeccompFilter, pod_filter
 
 Container = Mapping[str, Any]
 
@@ -30,15 +30,15 @@ class Ground(NamedTuple):
     """The ``config`` object of an image's configuration; empty for a rootfs."""
 
 
-def check(record: Record, images: Mapping[str, Image], store: ImageStore) -> None:
-    """Refuse what this host or an image cannot give the containers; touches nothing.
+def check(record: Record, images: Mapping[str, Image], store: ImageStore, root: str) -> None:
+    """Refuse what this host or an image cannot give the containers; touches nothing but the cache of filters.
 
     ``images`` holds those of the containers that are about to start.
     """
     volumes.check(volumes_of(record))
     for container in record.containers:
         if container["name"] in images or "rootfs" in container:
-            security_settings(record, container)
+            seccomp_filter(record, container, security_settings(record, container), root)
             if context_of(record, container).get("runAsNonRoot"):
                 user_of(record, container, ground_of(container, images.get(container["name"]), store))
 
@@ -71,14 +71,15 @@ def security_settings(record: Record, container: Container) -> Security:
     return security_of(context, escalation=security.may_escalate(context), field=field)
 
 
-def seccomp_filter(record: Record, container: Container, rights: Security, root: str) -> str | None:
-    """Return the file of a container's compiled system call filter, None for no filter."""
+def seccomp_filter(record: Record, container: Container, rights: Security, root: str) -> SeccompFilter | None:
+    """Return a container's compiled system call filter, None for no filter.
+
+    Profiles of the host's are beside the compiled ones, as the kubelet has its own in ``seccomp/``.
+    """
     if rights.seccomp == "Unconfined":
         return None
-    if rights.seccomp == "Localhost":
-        profile = context_of(record, container)["seccompProfile"]["localhostProfile"]
-        return filter_file(root, caps=rights.capabilities, profile=f"{root}/seccomp/{profile}")
-    return filter_file(root, caps=rights.capabilities)
+    profile = context_of(record, container).get("seccompProfile")
+    return pod_filter(root, profile, folder=f"{root}/seccomp", caps=rights.capabilities)
 
 
 def user_of(record: Record, container: Container, ground: Ground) -> User:

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Capabilities: names, numbers and masks (capabilities(7), linux/capability.h)."""
 
-from collections.abc import Iterable
+from __future__ import annotations
 
 from podwright.errors import ManifestError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # In the order of their numbers: CAP_CHOWN is 0.
 NAMES = (
