@@ -301,3 +301,28 @@ def test_a_pod_and_a_container_may_have_one_name(machine):
     machine.delete("web")
     assert machine.container("web")["status"]["phase"] == "Running"
     assert [pod["metadata"]["name"] for pod in machine.pods()] == []
+
+
+def test_privileged(machine):
+    apply(machine, small(securityContext={"privileged": True}))
+    bounding = Path("/proc/self/status").read_text().split("CapBnd:")[1].split()[0]
+    assert (status_of(machine, "CapEff"), status_of(machine, "CapBnd")) == ([bounding], [bounding])
+    assert (status_of(machine, "NoNewPrivs"), status_of(machine, "Seccomp")) == (["0"], ["0"])
+    mounts = Path(f"/proc/{process(machine)}/mountinfo").read_text().splitlines()
+    views = {line.split()[4]: line.split()[5].split(",")[0] for line in mounts}
+    assert not [path for path in views if path.startswith("/proc/")], "something of /proc is masked or read-only"
+    assert views["/sys"] == "rw"
+    for path in (path for path in Path("/dev").iterdir() if path.is_block_device() or path.is_char_device()):
+        if path.name not in ("console", "ptmx"):
+            assert inside(machine, path).stat().st_rdev == path.stat().st_rdev, path
+
+
+def test_all_devices_may_be_opened(machine):
+    """A node of the kernel's log can be made by any container, and be opened by a privileged one."""
+    script = ["/bin/sh", "-c", "mknod /node c 1 11; head -c 0 /node && echo opened; exec sleep 100000"]
+    for privileged, expected in ((False, []), (True, ["opened"])):
+        apply(machine, small(command=script, securityContext={"privileged": privileged}))
+        process(machine)
+        assert [
+            line for line in machine.run("logs", "container/web").stdout.splitlines() if line == "opened"
+        ] == expected

@@ -32,6 +32,8 @@ def container_mounts(
         _mount(target, "bind", source, "rbind", "rprivate", "ro" if read_only else "rw")
         for source, target, read_only in volumes
     ]
+    if not volumes:
+        return mounts  # as listed, they are in order
     return sorted(mounts, key=lambda mount: mount["destination"].count("/"))
 
 
