@@ -164,7 +164,7 @@ class Runtime:
         """Say what ``delete`` would do. Changes nothing."""
         from podwright.plan.planner import plan
 
-        _check_name(name, namespace)
+        _check_name(name, namespace, kind)
         uid = self._store.uid_of(namespace, name, kind)
         try:
             record = self._store.read(uid) if uid else None
@@ -177,7 +177,7 @@ class Runtime:
     @_host_errors()
     def delete(self, name: str, namespace: str = "default", *, grace: int | None = None, kind: str = "Pod") -> Result:
         """Stop and remove a pod. ``grace`` is in seconds, by default the pod's own. No such pod is no error."""
-        _check_name(name, namespace)
+        _check_name(name, namespace, kind)
         _check_whole("grace", grace, MAX_GRACE_PERIOD_SECS)
         with self._store.locked(namespace, name, kind) as lock:
             plan = self.plan_delete(name, namespace, kind)
@@ -200,7 +200,7 @@ class Runtime:
         return self._images.list()
 
     def _found(self, name: str, namespace: str, kind: str) -> Record:
-        _check_name(name, namespace)
+        _check_name(name, namespace, kind)
         record = self._store.find(namespace, name, kind)
         if record is None:
             reason = f"there is no {kind.lower()} {name} in namespace {namespace}"
@@ -311,16 +311,17 @@ def _matches(value: str, pattern: str, longest: int) -> bool:
     return len(value) <= longest and re.fullmatch(pattern, value) is not None
 
 
-def _check_name(name: object, namespace: object) -> None:
+def _check_name(name: object, namespace: object, kind: str) -> None:
     """Refuse what can be no pod's name: it would become part of a path."""
     from podwright.manifest.faults import Fault, error
 
+    where = "metadata." if kind == "Pod" else ""
     if not _is_name(name):
         meaning = f"{names.MEANING[names.DNS_SUBDOMAIN]}, at most {names.SUBDOMAIN_LENGTH} characters"
-        raise error([Fault("metadata.name", meaning, name)])
+        raise error([Fault(f"{where}name", meaning, name)])
     if not _is_namespace(namespace):
         meaning = f"{names.MEANING[names.DNS_LABEL]}, at most {names.LABEL_LENGTH} characters"
-        raise error([Fault("metadata.namespace", meaning, namespace)])
+        raise error([Fault(f"{where}namespace", meaning, namespace)])
 
 
 def _check_whole(field: str, value: object, most: int | None = None) -> None:
