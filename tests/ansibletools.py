@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 import yaml
 
 BIN = Path(sys.executable).parent
+CORE = str(BIN / "podwright")
+NO_MODULE = {"ansible_python_interpreter": "/nonexistent/python"}
+"""With this only the fast lane can work."""
 
 
 class Play(NamedTuple):

@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import pulumi
 from pulumi import Input
-from pulumi.dynamic import Resource
 
 from pulumi_podwright import fields
+from pulumi_podwright.kept import Kept
 from pulumi_podwright.provider import ContainerProvider
 
 
-class Container(Resource, module="podwright", name="Container"):
+class Container(Kept, module="podwright", name="Container"):
     """One container that runs on this host, kept as Kubernetes' container fields say, without a pod to write around it.
 
     New limits are set while it runs; most other edits restart it. Another ``name`` or ``namespace`` is another
@@ -82,29 +82,9 @@ class Container(Resource, module="podwright", name="Container"):
             "wait": wait,
             "waitTimeout": wait_timeout,
         }
-        outputs = dict.fromkeys(("uid", "phase", "podIP", "drift"))  # named here, or they would not be attributes
-        super().__init__(ContainerProvider(), resource_name, {**props, **outputs}, opts)
+        super().__init__(ContainerProvider(), resource_name, props, opts)
 
     @property
     def container_name(self) -> pulumi.Output[str]:
         """The container's ``name``."""
         return self._output("name")
-
-    @property
-    def uid(self) -> pulumi.Output[str]:
-        """The same for as long as the container is not recreated."""
-        return self._output("uid")
-
-    @property
-    def phase(self) -> pulumi.Output[str]:
-        """What it did when Pulumi last looked: Pending (or stopped), Running, Succeeded, Failed or Unknown."""
-        return self._output("phase")
-
-    @property
-    def pod_ip(self) -> pulumi.Output[str]:
-        """Its IPv4 address, which the host and its pods reach; empty when it is stopped."""
-        return self._output("podIP")
-
-    def _output(self, name: str) -> pulumi.Output[str]:
-        value: pulumi.Output[str] = self.__dict__[name]  # where Pulumi keeps a resource's outputs
-        return value

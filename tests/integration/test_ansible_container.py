@@ -9,37 +9,8 @@ import pytest
 import yaml
 from ansible_collections.podwright.runtime.plugins.modules import container as container_module
 
-from ansibletools import BIN, own, play, task
-from imagetools import make_busybox_image
+from ansibletools import CORE, NO_MODULE, own, task
 from podtools import IMAGE, eventually
-
-CORE = str(BIN / "podwright")
-NO_MODULE = {"ansible_python_interpreter": "/nonexistent/python"}
-"""With this only the fast lane can work."""
-
-
-@pytest.fixture(scope="module")
-def layout(tmp_path_factory):
-    path = tmp_path_factory.mktemp("image") / "layout"
-    make_busybox_image(path)
-    return path
-
-
-@pytest.fixture
-def machine(host, layout):
-    host.run("import", layout, IMAGE)
-    return host
-
-
-@pytest.fixture
-def playing(machine, tmp_path):
-    """Play tasks on the installation."""
-
-    def call(*tasks, options=(), **variables):
-        environment = {"PODWRIGHT_CONFIG": str(machine.config_path)}
-        return play(tmp_path, list(tasks), environment, options, **(variables or NO_MODULE))
-
-    return call
 
 
 def web(name, keywords=None, /, **options):

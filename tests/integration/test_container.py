@@ -17,24 +17,11 @@ SLEEP = ["/bin/sh", "-c", "exec sleep 100000"]
 
 
 @pytest.fixture(scope="module")
-def layout(tmp_path_factory):
-    path = tmp_path_factory.mktemp("image") / "layout"
-    make_busybox_image(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def shared(module_host, layout):
     """An installation with two names for one image."""
     module_host.run("import", layout, IMAGE)
     module_host.run("import", layout, "localhost/busybox:2")
     return module_host
-
-
-@pytest.fixture
-def machine(host, layout):
-    host.run("import", layout, IMAGE)
-    return host
 
 
 def small(**fields):

@@ -10,7 +10,6 @@ import pulumi
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.output import UNKNOWN
-from pulumi.runtime import mocks
 
 from containertools import EDITS, base, edited
 from pulumi_podwright import Container, inputs
@@ -23,29 +22,7 @@ SERIALIZE = (
 )
 
 
-class Engine(mocks.Mocks):
-    """Answers with what a running container has, and keeps what was asked for."""
-
-    def __init__(self) -> None:
-        self.asked: mocks.MockResourceArgs | None = None
-
-    def new_resource(self, args):
-        self.asked = args
-        return "default/web", {**args.inputs, "uid": "u-1", "phase": "Running", "podIP": "10.77.0.5"}
-
-    def call(self, args):
-        return {}
-
-
-@pytest.fixture
-def engine():
-    """The mock that stands for the engine."""
-    engine = Engine()
-    mocks.set_mocks(engine, preview=False)
-    return engine
-
-
-def deploy(engine, resource="web", /, **options):
+def deploy(mocked, resource="web", /, **options):
     """Declare a Container; return what it offers once it is up, and what the engine was asked for."""
     found: dict[str, Any] = {}
 
@@ -56,7 +33,7 @@ def deploy(engine, resource="web", /, **options):
         return pulumi.Output.all(**outputs, name=container.container_name).apply(found.update)
 
     program()
-    return found, {name: value for name, value in engine.asked.inputs.items() if value is not None}
+    return found, {name: value for name, value in mocked.asked.inputs.items() if value is not None}
 
 
 def checked(container):
@@ -81,17 +58,17 @@ def as_engine(value):
 # the program's side
 
 
-def test_the_resource_and_its_outputs(engine):
-    found, asked = deploy(engine, image="a")
-    assert (engine.asked.typ, engine.asked.name) == ("pulumi-python:dynamic/podwright:Container", "web")
+def test_the_resource_and_its_outputs(mocked):
+    found, asked = deploy(mocked, image="a")
+    assert (mocked.asked.typ, mocked.asked.name) == ("pulumi-python:dynamic/podwright:Container", "web")
     assert found == {"uid": "u-1", "phase": "Running", "pod_ip": "10.77.0.5", "id": "default/web", "name": "web"}
     asked.pop("__provider", None)
     assert asked == {"name": "web", "image": "a", "wait": True, "waitTimeout": 120}
 
 
-def test_fields_are_handed_on_as_kubernetes_spells_them(engine):
+def test_fields_are_handed_on_as_kubernetes_spells_them(mocked):
     _found, asked = deploy(
-        engine,
+        mocked,
         "resource",
         name="web",
         rootfs="/srv",
