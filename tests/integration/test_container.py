@@ -196,8 +196,10 @@ def test_the_security_context(machine):
     with pytest.raises(OSError, match="Read-only file system"):
         inside(machine, "/x").write_text("x")
 
-    loose = {"allowPrivilegeEscalation": True, "seccompProfile": {"type": "Unconfined"}}
+    loose = {"allowPrivilegeEscalation": True, "runAsUser": 1234}
     apply(machine, small(securityContext=loose))
+    assert (status_of(machine, "NoNewPrivs"), status_of(machine, "Seccomp")) == (["0"], ["2"])
+    apply(machine, small(securityContext=loose | {"seccompProfile": {"type": "Unconfined"}}))
     assert (status_of(machine, "NoNewPrivs"), status_of(machine, "Seccomp")) == (["0"], ["0"])
 
 
