@@ -20,7 +20,7 @@ import os
 from podwright.containers import process, sockets, state
 from podwright.containers.freezer import is_frozen
 from podwright.containers.launch import PODINIT
-from podwright.errors import ContainerError, HostError, NotFound
+from podwright.errors import ContainerError, HostError, NotFound, PodwrightError
 from podwright.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -88,7 +88,7 @@ class Containers:
     def start(self, container_id: str) -> None:
         """Let a created container run its program; returns when execve(2) has succeeded and the hooks have run.
 
-        When a poststart hook fails the container is killed, and the error is that hook's.
+        When a poststart hook fails the container is deleted, and the error is that hook's.
         """
         with self._lock(container_id) as folder:
             record = folder.read()
@@ -101,9 +101,16 @@ class Containers:
 
             try:
                 hooks.run("poststart", record.hooks["poststart"], dumps(state.document(record, "running")))
-            except HostError:
-                _end(record)
+            except HostError as error:
+                self._undo_start(container_id, error)
                 raise
+
+    def _undo_start(self, container_id: str, error: HostError) -> None:
+        """Go on with the lifecycle where the container is destroyed (runtime.md, step 9)."""
+        try:
+            self.delete(container_id, force=True)
+        except (PodwrightError, OSError) as undo:
+            raise HostError(f"{error}; deleting container {container_id} failed too: {undo}") from error
 
     def _open_gate(self, folder: Folder, record: Record) -> None:
         try:
