@@ -149,10 +149,11 @@ class Containers:
         record = state.read(path, container_id)
         if all:
             group = self.group_of(record)
+            if signal == process.SIGKILL:
+                group.kill()  # at once, so that none forks away
+                return
             for pid in group.pids():
                 _signal_member(group, pid, signal)
-            if signal == process.SIGKILL:
-                group.thaw()
             return
         handle = process.find(record.pid, record.start)
         if handle is None:
@@ -243,7 +244,10 @@ class Containers:
         """Change limits of a container that is not stopped: ``linux.resources``, with what shall change."""
         with self._lock(container_id) as folder:
             record = self._live(folder.path, folder.read())
-            self.group_of(record).update(resources)
+            group = self.group_of(record)
+            group.update(resources)
+        for warning in group.warnings:
+            self.warn(warning)
 
     def pids(self, container_id: str) -> Sequence[int]:
         """Return the processes of a container as this host numbers them."""
