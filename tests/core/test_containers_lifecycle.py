@@ -126,6 +126,7 @@ def test_kill_says_what_engines_look_for(containers, bundle):
 
 def test_the_number_of_a_foreign_process_is_not_killed(containers, bundle):
     containers.create("c1", bundle("sleep", "600"))
+    time.sleep(0.05)  # start times count hundredths of a second
     bystander = subprocess.Popen(["sleep", "600"])
     try:
         path = f"{containers.root}/c1/state.json"
@@ -202,11 +203,14 @@ def test_a_failing_poststop_hook_only_warns(containers, bundle, warnings):
     assert [one for one in warnings if "poststop" in one] == ["container c1: hooks.poststop[0] failed: 3: why"]
 
 
-def test_a_failing_poststart_hook_stops_the_container(containers, bundle):
-    containers.create("c1", bundle("sleep", "600", hooks={"poststart": [shell("exit 3")]}))
+def test_a_failing_poststart_hook_ends_the_container(containers, bundle, tmp_path):
+    hooks = {"poststart": [shell("exit 3")], "poststop": [shell(f"touch {tmp_path}/poststop")]}
+    pid = containers.create("c1", bundle("sleep", "600", hooks=hooks))
     with pytest.raises(HostError, match=r"hooks\.poststart\[0\] failed: 3"):
         containers.start("c1")
-    assert containers.state("c1")["status"] == "stopped"
+    assert process.start_time(pid, zombies=True) is None
+    assert (tmp_path / "poststop").exists()
+    assert os.listdir(containers.root) == []
 
 
 def test_before_version_1_3_a_failing_poststart_hook_only_warns(containers, bundle, warnings, tmp_path):

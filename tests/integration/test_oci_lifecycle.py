@@ -172,6 +172,20 @@ def test_limits_change_while_it_runs(oci):
     assert (data["pids"]["limit"], data["memory"]["usage"]["limit"]) == (20, 32 << 20)
 
 
+def test_events_tell_of_oom_kills_until_the_end(oci):
+    def small(spec):
+        spec["linux"]["resources"] = {"memory": {"limit": 16 << 20, "swap": 16 << 20}}
+
+    greedy = "sleep 1; dd if=/dev/zero of=/dev/null bs=64M count=1; sleep 1; exit 0"
+    oci.create("c1", "sh", "-c", greedy, change=small)
+    with subprocess.Popen(oci.words("events", "--interval", "200ms", "c1"), stdout=subprocess.PIPE) as events:
+        oci("start", "c1")
+        lines = [json.loads(line) for line in events.stdout]
+        assert events.wait() == 0
+    assert {"type": "oom", "id": "c1"} in lines
+    assert lines[0]["type"] == "stats"
+
+
 def test_processes_are_listed_and_killed_together(oci):
     pid = oci.begin("c1", "sh", "-c", "sleep 600 & sleep 601 & wait")
     until(lambda: len(json.loads(oci("ps", "--format", "json", "c1"))) == 3)

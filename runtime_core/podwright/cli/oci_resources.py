@@ -8,7 +8,7 @@ import time
 from podwright.cli.oci_context import say
 from podwright.cli.options import Option, Verb, usage
 from podwright.containers.oom import kills
-from podwright.errors import ContainerError
+from podwright.errors import ContainerError, NotFound
 from podwright.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -114,6 +114,14 @@ def _events(context: Context, values: Values) -> int:
         return 0
     interval = _seconds(values.text("interval") or "5s")
     events = containers.oom_events(container_id)
+    try:  # noqa: SIM105 - contextlib is not for commands
+        _follow(containers, container_id, events, interval)
+    except (ContainerError, NotFound):
+        pass  # it has stopped, or was deleted, between two looks
+    return 0
+
+
+def _follow(containers: Containers, container_id: str, events: dict[str, str] | None, interval: float) -> None:
     before = kills(events)
     due = time.monotonic()
     while containers.state(container_id)["status"] != "stopped":
@@ -125,7 +133,6 @@ def _events(context: Context, values: Values) -> int:
             due += interval
             _say_stats(containers, container_id)
         time.sleep(min(_OOM_PAUSE, interval))
-    return 0
 
 
 def _say_stats(containers: Containers, container_id: str) -> None:

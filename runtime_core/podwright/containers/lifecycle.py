@@ -20,7 +20,7 @@ import os
 from podwright.containers import process, sockets, state
 from podwright.containers.freezer import is_frozen
 from podwright.containers.launch import PODINIT
-from podwright.errors import ContainerError, HostError, NotFound
+from podwright.errors import ContainerError, HostError, NotFound, PodwrightError
 from podwright.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -88,8 +88,8 @@ class Containers:
     def start(self, container_id: str) -> None:
         """Let a created container run its program; returns when execve(2) has succeeded and the hooks have run.
 
-        A poststart hook that fails is an error, and ends the container, by version 1.3 of the runtime-spec. A bundle of
-        an older version gets what that version says: a warning.
+        A poststart hook that fails is an error, and the container is deleted, by version 1.3 of the runtime-spec. A
+        bundle of an older version gets what that version says: a warning.
         """
         with self._lock(container_id) as folder:
             record = folder.read()
@@ -110,9 +110,16 @@ class Containers:
             return
         try:
             hooks.run("poststart", record.hooks["poststart"], text)
-        except HostError:
-            _end(record)
+        except HostError as error:
+            self._undo_start(record.id, error)
             raise
+
+    def _undo_start(self, container_id: str, error: HostError) -> None:
+        """Go on with the lifecycle where the container is destroyed (runtime.md, step 9)."""
+        try:
+            self.delete(container_id, force=True)
+        except (PodwrightError, OSError) as undo:
+            raise HostError(f"{error}; deleting container {container_id} failed too: {undo}") from error
 
     def _open_gate(self, folder: Folder, record: Record) -> None:
         try:
@@ -151,10 +158,11 @@ class Containers:
         record = state.read(path, container_id)
         if all:
             group = self.group_of(record)
+            if signal == process.SIGKILL:
+                group.kill()  # at once, so that none forks away
+                return
             for pid in group.pids():
                 _signal_member(group, pid, signal)
-            if signal == process.SIGKILL:
-                group.thaw()
             return
         handle = process.find(record.pid, record.start)
         if handle is None:
@@ -245,7 +253,10 @@ class Containers:
         """Change limits of a container that is not stopped: ``linux.resources``, with what shall change."""
         with self._lock(container_id) as folder:
             record = self._live(folder.path, folder.read())
-            self.group_of(record).update(resources)
+            group = self.group_of(record)
+            group.update(resources)
+        for warning in group.warnings:
+            self.warn(warning)
 
     def pids(self, container_id: str) -> Sequence[int]:
         """Return the processes of a container as this host numbers them."""
