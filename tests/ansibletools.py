@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 import yaml
 
 BIN = Path(sys.executable).parent
+CORE = str(BIN / "podwright")
+NO_MODULE = {"ansible_python_interpreter": "/nonexistent/python"}
+"""With this only the fast lane can work."""
 
 
 class Play(NamedTuple):
@@ -74,11 +77,13 @@ def play(
     return Play(run.stdout + run.stderr, json.loads(results.read_text()))
 
 
-def task(name: str, options: dict[str, Any], keywords: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return a task of the module pod, whose failure ends nothing."""
+def task(
+    name: str, options: dict[str, Any], keywords: dict[str, Any] | None = None, *, module: str = "pod"
+) -> dict[str, Any]:
+    """Return a task of a module of the collection, whose failure ends nothing."""
     return {
         "name": name,
-        "podwright.runtime.pod": options,
+        f"podwright.runtime.{module}": options,
         "register": name.replace("-", "_"),
         "ignore_errors": True,
         **(keywords or {}),

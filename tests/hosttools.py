@@ -108,9 +108,13 @@ class Host:
         """Return one pod with its status."""
         return json.loads(self.run("get", "pod", name, "-n", namespace, "-o", "json").stdout)
 
-    def delete(self, name: str, namespace: str = "default", *, grace: int = 0) -> None:
-        """Delete a pod, at once unless ``grace`` says otherwise."""
-        self.run("delete", "pod", name, "-n", namespace, "--grace-period", str(grace))
+    def container(self, name: str, namespace: str = "default") -> Manifest:
+        """Return one container alone with its status."""
+        return json.loads(self.run("get", "container", name, "-n", namespace, "-o", "json").stdout)
+
+    def delete(self, name: str, namespace: str = "default", *, grace: int = 0, kind: str = "pod") -> None:
+        """Delete a pod, or a container alone, at once unless ``grace`` says otherwise."""
+        self.run("delete", kind, name, "-n", namespace, "--grace-period", str(grace))
 
     # What is there
 
@@ -181,17 +185,17 @@ class Host:
     def close(self) -> None:
         """Delete every pod, say what was left of them, and remove the installation itself."""
         try:
-            for namespace, name in self._names():
-                self.run("delete", "pod", name, "-n", namespace, "--grace-period", "0", check=False)
+            for kind, namespace, name in self._names():
+                self.run("delete", kind, name, "-n", namespace, "--grace-period", "0", check=False)
             left = self._left()
         finally:
             self._demolish()
         assert not left, f"left after every pod was deleted: {json.dumps(left, indent=1)}"
 
-    def _names(self) -> list[tuple[str, str]]:
+    def _names(self) -> list[list[str]]:
         folder = self.root / "lib/names"
-        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        return [tuple(name.split("_", 1)) for name in names if "_" in name]  # type: ignore[misc]  # two parts
+        names = sorted(path.name.split("_") for path in folder.iterdir()) if folder.is_dir() else []
+        return [name if len(name) == 3 else ["pod", *name] for name in names if len(name) > 1]
 
     def _left(self) -> dict[str, list[str]]:
         """Return what deleted pods left behind, with some patience for processes that are on their way out."""

@@ -60,6 +60,51 @@ _ports = st.lists(
     max_size=3,
     unique_by=lambda item: item["containerPort"],
 )
+_id = st.sampled_from([0, 1000, 1000.0, 2**31 - 1, None])
+_profile = st.none() | st.sampled_from(
+    [{"type": "RuntimeDefault"}, {"type": "Unconfined"}, {"type": "Localhost", "localhostProfile": "a/b.json"}]
+)
+_capabilities = st.lists(st.sampled_from(["ALL", "NET_ADMIN", "cap_chown", "SYS_ADMIN", "KILL"]), max_size=3)
+_context = _object(
+    {},
+    {
+        "runAsUser": _id,
+        "runAsGroup": _id,
+        "capabilities": st.none() | _object({}, {"add": st.none() | _capabilities, "drop": _capabilities}),
+        "privileged": st.booleans() | st.none(),
+        "allowPrivilegeEscalation": st.just(True) | st.none(),
+        "readOnlyRootFilesystem": st.booleans(),
+        "procMount": st.sampled_from(["", "Default", None]),
+        "seccompProfile": _profile,
+    },
+)
+_pod_context = _object(
+    {},
+    {
+        "runAsUser": _id,
+        "runAsGroup": _id,
+        "runAsNonRoot": st.just(False) | st.none(),
+        "supplementalGroups": st.lists(st.integers(0, 3), max_size=3) | st.none(),
+        "seccompProfile": _profile,
+        "sysctls": st.just([]),
+    },
+)
+_volumes = st.tuples(
+    _object(
+        {"name": st.just("a")}, {"emptyDir": st.sampled_from([None, {}, {"medium": "Memory", "sizeLimit": "1Ki"}])}
+    ),
+    _object(
+        {"name": st.just("b"), "hostPath": st.sampled_from([{"path": "/b/"}, {"path": "/", "type": "Directory"}])}, {}
+    ),
+).map(list)
+_mounts = st.lists(
+    _object(
+        {"name": st.sampled_from(["a", "b"]), "mountPath": st.sampled_from(["/a", "/a//b/", "/./c", "/etc/hosts"])},
+        {"readOnly": st.booleans() | st.none(), "subPath": st.just(""), "mountPropagation": st.just("None")},
+    ),
+    max_size=3,
+    unique_by=lambda item: item["mountPath"],
+)
 _container = _object(
     {"name": _label, "image": st.sampled_from(["a", "a:latest", "r.io:5/b/c:1", "a@sha256:" + "0" * 64])},
     {
@@ -70,9 +115,9 @@ _container = _object(
         "env": _env | st.none(),
         "ports": _ports,
         "resources": st.none() | _object({}, {"limits": st.none() | _object({}, _quantity)}),
-        "securityContext": st.just({}) | st.none(),
+        "securityContext": _context | st.none(),
         "tty": st.just(False),
-        "volumeMounts": st.just([]),
+        "volumeMounts": _mounts | st.none(),
         "terminationMessagePolicy": st.just("File"),
     },
 )
@@ -88,7 +133,10 @@ _aliases = st.lists(
     unique_by=lambda item: item["ip"],
 )
 _spec = _object(
-    {"containers": st.lists(_container, min_size=1, max_size=3, unique_by=lambda item: item["name"])},
+    {
+        "containers": st.lists(_container, min_size=1, max_size=3, unique_by=lambda item: item["name"]),
+        "volumes": _volumes,
+    },
     {
         "restartPolicy": st.sampled_from(["Always", "OnFailure", "Never", None]),
         "terminationGracePeriodSeconds": st.integers(0, 300) | st.sampled_from([30.0, None]),
@@ -97,12 +145,11 @@ _spec = _object(
         "dnsPolicy": st.sampled_from(["ClusterFirst", "Default", None]),
         "runtimeClassName": st.sampled_from(["", "pod-containers", None]),
         "os": st.sampled_from([None, {"name": "linux"}]),
-        "securityContext": st.just({}),
+        "securityContext": _pod_context,
         "tolerations": st.just([{"key": "a", "tolerationSeconds": 5.0}]),
         "priority": st.integers(0, 2),
         "enableServiceLinks": st.booleans(),
         "hostNetwork": st.just(False),
-        "volumes": st.just([]),
         "nodeName": st.just("") | st.none(),
     },
 )

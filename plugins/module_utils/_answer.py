@@ -22,9 +22,9 @@ class AnswerError(Exception):
 
 
 def result(
-    stdout: str, stderr: str, rc: int, *, diff_mode: bool, no_log: bool = False
+    stdout: str, stderr: str, rc: int, *, diff_mode: bool, no_log: bool = False, subject: str = "pod"
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the task's result and its warnings, or raise AnswerError.
+    """Return the task's result and its warnings, or raise AnswerError. ``subject`` is the result's word for the pod.
 
     With no_log the message of a failure quotes nothing of the manifest, since Ansible prints it all the same.
     """
@@ -37,14 +37,14 @@ def result(
             rc=rc,
         )
     plan = answer.get("result") or {}
-    converted = _converted(plan, diff_mode=diff_mode) if plan else {}
+    converted = _converted(plan, subject, diff_mode=diff_mode) if plan else {}
     if answer["status"] != "ok":
         raise _failure(answer.get("error") or {}, converted, no_log=no_log)
     return converted, plan["warnings"]
 
 
-def _converted(plan: dict[str, Any], *, diff_mode: bool) -> dict[str, Any]:
-    converted = {key: plan.get(key) for key in ("changed", "action", "changes", "pod")}
+def _converted(plan: dict[str, Any], subject: str, *, diff_mode: bool) -> dict[str, Any]:
+    converted = {key: plan.get(key) for key in ("changed", "action", "changes")} | {subject: plan.get("pod")}
     return converted | {"diff": plan["diff"]} if diff_mode else converted
 
 

@@ -16,10 +16,7 @@ description:
     differs. A changed container is restarted alone where that is enough; otherwise the pod is created anew. A key that
     left the definition is a removed key.
   - A field of the Pod that Podwright does not have yet is refused by name. No field is ignored.
-author:
-  - Podwright contributors (@podwright)
-requirements:
-  - the Podwright core on the managed host, as the role P(podwright.runtime.host#role) installs it (Python >= 3.11)
+extends_documentation_fragment: podwright.runtime._core
 options:
   definition:
     description:
@@ -60,41 +57,6 @@ options:
     description: How many seconds to wait before the task fails, at least one. The pod stays as it is then.
     type: int
     default: 120
-  executable:
-    description:
-      - The core's command on the managed host, a path or a name on the C(PATH).
-      - Set it once for all tasks with C(module_defaults) and the group P(podwright.runtime.runtime#module), when the
-        role installed the core elsewhere.
-    type: str
-    default: /opt/podwright/bin/podwright
-attributes:
-  action_group:
-    description: Use C(group/podwright.runtime.runtime) in C(module_defaults) to set defaults for this module.
-    support: full
-    membership:
-      - podwright.runtime.runtime
-  async:
-    description: Supports being used with the C(async) keyword.
-    support: full
-  check_mode:
-    description: Can run in check mode and say what would change, without changing the host.
-    support: full
-  diff_mode:
-    description: Returns what changed, or would change, when in diff mode.
-    support: full
-  idempotent:
-    description: Running the task a second time changes nothing.
-    support: full
-  platform:
-    description: What the managed host runs.
-    support: full
-    platforms: linux
-notes:
-  - The core needs root on the managed host.
-  - The core reads C(/etc/podwright/podwright.toml). Set C(PODWRIGHT_CONFIG) with the keyword C(environment) to use
-    another file.
-  - Over SSH with C(become), the fast way to the core needs Ansible's C(pipelining). Without it each task takes a few
-    round trips more.
 seealso:
   - name: Pod v1 core
     description: The fields of a Pod.
@@ -211,25 +173,8 @@ error:
       type: raw
 """
 
-import json
-import os
-import sys
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.podwright.runtime.plugins.module_utils import _answer, _pod
-
-
-def find_core(module: AnsibleModule) -> str:
-    """Return the path of the core's command: the one asked for, or the one beside the module's own interpreter."""
-    wanted = module.params["executable"]
-    asked_for = wanted if os.path.isabs(wanted) else module.get_bin_path(wanted)
-    for command in (asked_for, os.path.join(os.path.dirname(sys.executable), "podwright")):
-        if command and os.path.isfile(command) and os.access(command, os.X_OK):
-            return command
-    return module.fail_json(
-        msg=f"the Podwright core is not on this host (no {wanted}): install it with the role podwright.runtime.host, "
-        "or name its command with the option executable"
-    )
+from ansible_collections.podwright.runtime.plugins.module_utils import _ask, _core, _pod
 
 
 def read_manifest(module: AnsibleModule) -> str | None:
@@ -245,25 +190,12 @@ def read_manifest(module: AnsibleModule) -> str | None:
 
 
 def main() -> None:
-    """Ask the core.
-
-    The core runs as a child, under its own interpreter. Ansible's respawn_module would start this module a second time
-    there; but it writes the arguments into a pipe that nobody reads yet, so that it hangs for ever on a Pod of more
-    than 64 KiB, and it costs more than the core itself.
-    """
     module = AnsibleModule(supports_check_mode=True, **_pod.ARGUMENTS)
     try:
         request = _pod.request(module.params, read_manifest(module), check_mode=module.check_mode)
-    except _pod.OptionError as error:
+    except _core.OptionError as error:
         module.fail_json(msg=str(error))
-    rc, stdout, stderr = module.run_command([find_core(module), "api"], data=json.dumps(request), binary_data=True)
-    try:
-        result, warnings = _answer.result(stdout, stderr, rc, diff_mode=module._diff, no_log=module.no_log)
-    except _answer.AnswerError as error:
-        module.fail_json(msg=error.msg, **error.result)
-    for warning in warnings:
-        module.warn(warning)
-    module.exit_json(**result)
+    _ask.ask(module, request, "pod")
 
 
 if __name__ == "__main__":

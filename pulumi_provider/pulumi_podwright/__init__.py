@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Podwright's pods as Pulumi resources: ``Pod("web", manifest="pod.yaml")``."""
+"""Podwright's pods and containers as Pulumi resources: ``Pod("web", manifest="pod.yaml")``."""
 
+from pulumi_podwright.container import Container
 from pulumi_podwright.pod import Pod
 
-__all__ = ["Pod"]
+__all__ = ["Container", "Pod"]

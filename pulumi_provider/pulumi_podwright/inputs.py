@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inputs of a Pod: validated and normalised, without a look at the host.
+"""The inputs of a Pod or a Container: validated and normalised, without a look at the host.
 
-The engine checks one resource after another, at preview too, and shows what comes back: hence the manifest in it is
-what will be applied, as one canonical JSON text (the engine's cost grows with the number of its properties' leaves,
-and it shows JSON structurally anyway).
+The engine checks one resource after another, at preview too, and shows what comes back: hence it is what will be
+applied, with every default. A Pod's manifest is one canonical JSON text (the engine's cost grows with the number of its
+properties' leaves, and it shows JSON structurally anyway); a container has a property for each of its fields.
 """
 
 import json
@@ -15,6 +15,28 @@ from pulumi.output import UNKNOWN, Unknown
 from pulumi_podwright.values import fold_numbers, touches, unknown_paths, without_unknowns
 
 DEFAULT_TIMEOUT = 120
+CONTAINER_FIELDS = (
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "state",
+    "image",
+    "rootfs",
+    "imagePullPolicy",
+    "command",
+    "args",
+    "workingDir",
+    "env",
+    "ports",
+    "resources",
+    "securityContext",
+    "volumes",
+    "volumeMounts",
+    "restartPolicy",
+    "terminationGracePeriodSeconds",
+)
+"""The properties that are fields of a container."""
 
 
 class Failure(NamedTuple):
@@ -42,8 +64,62 @@ class Checked(NamedTuple):
 
 def check(news: dict[str, Any]) -> Checked:
     """Validate the inputs of a Pod."""
-    checked = Checked({**news, **settings(news)}, [], [])
+    checked = _with_settings(news)
     checked.inputs["manifest"] = _check_manifest(news.get("manifest"), checked)
+    return checked
+
+
+def check_container(news: dict[str, Any]) -> Checked:
+    """Validate the inputs of a Container."""
+    from podwright.errors import ManifestError
+
+    checked = _with_settings(news)
+    given = fold_numbers({name: news[name] for name in CONTAINER_FIELDS if news.get(name) is not None})
+    unknown = unknown_paths(given)
+    try:
+        kept = container_fields(without_unknowns(given), checked.warnings)
+    except ManifestError as error:
+        reason = _known_faults(str(error), unknown)
+        if reason:
+            checked.failures.append(Failure("", reason))
+        kept = given
+    for name in CONTAINER_FIELDS:
+        checked.inputs.pop(name, None)
+        if touches(name, unknown):
+            checked.inputs[name] = UNKNOWN
+        elif name in kept:
+            checked.inputs[name] = kept[name]
+    return checked
+
+
+def container_fields(given: dict[str, Any], warnings: list[str] | None = None) -> dict[str, Any]:
+    """Return a container's fields with every default filled in; adds to ``warnings`` what their author should know.
+
+    Raises podwright.errors.ManifestError.
+    """
+    from podwright.manifest import lone
+    from podwright.manifest.normalise import normalise
+
+    normal = normalise({**given, "kind": lone.KIND})
+    if warnings is not None:
+        warnings.extend(normal.warnings)
+    fields = lone.unwrap(normal.pod)
+    return {name: fields[name] for name in CONTAINER_FIELDS if name in fields}
+
+
+def container_of(props: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the normalised container of checked inputs, or of outputs; None where it is not known yet."""
+    from podwright.manifest import lone
+    from podwright.manifest.normalise import normalise
+
+    given = fold_numbers({name: props[name] for name in CONTAINER_FIELDS if props.get(name) is not None})
+    if "name" not in given or unknown_paths(given):
+        return None
+    return normalise({**given, "kind": lone.KIND}).pod
+
+
+def _with_settings(news: dict[str, Any]) -> Checked:
+    checked = Checked({**news, **settings(news)}, [], [])
     wait, timeout = checked.inputs["wait"], checked.inputs["waitTimeout"]
     if not isinstance(wait, bool | Unknown):
         checked.failures.append(Failure("wait", f"wait is {wait!r}, but must be true or false"))

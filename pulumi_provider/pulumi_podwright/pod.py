@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import Resource
 
+from pulumi_podwright.kept import Kept
 from pulumi_podwright.provider import PodProvider
 
 
-class Pod(Resource, module="podwright", name="Pod"):
+class Pod(Kept, module="podwright", name="Pod"):
     """A Kubernetes Pod that runs on this host, kept as its manifest says.
 
     An edit changes what it must: one container restarts in place, the whole pod only for what all containers share.
@@ -40,32 +40,12 @@ class Pod(Resource, module="podwright", name="Pod"):
         if isinstance(manifest, str | os.PathLike):
             manifest = _manifest_file(os.fspath(manifest))
         props = {"manifest": manifest, "wait": wait, "waitTimeout": wait_timeout}
-        outputs = dict.fromkeys(("uid", "phase", "podIP", "drift"))  # named here, or they would not be attributes
-        super().__init__(PodProvider(), name, {**props, **outputs}, opts)
+        super().__init__(PodProvider(), name, props, opts)
 
     @property
     def manifest(self) -> pulumi.Output[str]:
         """The manifest with every default filled in, as canonical JSON."""
         return self._output("manifest")
-
-    @property
-    def uid(self) -> pulumi.Output[str]:
-        """The pod's ``metadata.uid``: the same for as long as the pod is not recreated."""
-        return self._output("uid")
-
-    @property
-    def phase(self) -> pulumi.Output[str]:
-        """The pod's ``status.phase`` when Pulumi last looked: Pending, Running, Succeeded, Failed or Unknown."""
-        return self._output("phase")
-
-    @property
-    def pod_ip(self) -> pulumi.Output[str]:
-        """The pod's ``status.podIP``, an IPv4 address that the host and its other pods reach."""
-        return self._output("podIP")
-
-    def _output(self, name: str) -> pulumi.Output[str]:
-        value: pulumi.Output[str] = self.__dict__[name]  # where Pulumi keeps a resource's outputs
-        return value
 
 
 def _manifest_file(path: str) -> str:

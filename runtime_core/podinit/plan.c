@@ -92,10 +92,26 @@ static int check_names(const struct json *containers, struct failure *failure)
 	return 0;
 }
 
+static int check_memory_volumes(const struct json *volumes, struct failure *failure)
+{
+	static const char *const known[] = { "path", "size", NULL };
+	for (const struct json *item = volumes->child; item; item = item->next) {
+		const char *path;
+		int64_t size;
+		if (json_only(item, known, failure) < 0 || json_text(item, "path", &path, failure) < 0 ||
+		    json_integer(item, "size", 0, INT64_MAX, &size, failure) < 0)
+			return -1;
+		if (strncmp(path, "volumes/", 8) != 0 || !is_label(path + 8))
+			return fail(failure, "memoryVolumes: %.80s is not a volume's folder", path);
+	}
+	return 0;
+}
+
 static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
 {
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "restartPolicy",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "runtime",
+					     "memoryVolumes",
 					     NULL };
 	int64_t version;
 	if (json_only(root, known, failure) < 0 ||
@@ -107,6 +123,8 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 	    json_integer(root, "shmSize", 4096, INT64_MAX, &plan->shm_size, failure) < 0 ||
 	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_network(plan, root, failure) < 0 ||
 	    json_texts(root, "containers", &plan->containers, failure) < 0 ||
+	    json_list(root, "memoryVolumes", &plan->memory_volumes, failure) < 0 ||
+	    check_memory_volumes(plan->memory_volumes, failure) < 0 ||
 	    read_runtime(&plan->runtime, root, failure) < 0)
 		return -1;
 	return check_names(plan->containers, failure);

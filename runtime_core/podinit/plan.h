@@ -28,7 +28,7 @@ struct sandbox_plan {
 	const char *uid, *name, *namespace, *hostname;
 	enum restart_policy restart;
 	int64_t grace, shm_size;
-	const struct json *cgroups, *containers;
+	const struct json *cgroups, *containers, *memory_volumes;
 	bool networked;
 	struct net_config network;
 	struct runtime_plan runtime;

@@ -35,14 +35,32 @@ int sandbox_isolate_mounts(struct failure *failure)
 	return 0;
 }
 
-static int mount_shm(const struct supervisor *supervisor, struct failure *failure)
+// Mounts a tmpfs on a folder of the pod; no size (0) leaves it to the kernel, which gives half of the memory.
+static int mount_memory(const struct supervisor *supervisor, const char *name, unsigned long flags, int64_t size,
+			struct failure *failure)
 {
 	char path[32], options[64];
-	cleanup_fd int shm = openat(supervisor->pod_dir, "shm", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	snprintf(path, sizeof path, "/proc/self/fd/%d", shm);
-	snprintf(options, sizeof options, "mode=1777,size=%lld", (long long)supervisor->plan.shm_size);
-	if (shm < 0 || mount("shm", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
-		return fail_at(failure, "mount tmpfs on", "shm");
+	cleanup_fd int folder = openat(supervisor->pod_dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", folder);
+	snprintf(options, sizeof options, size ? "mode=1777,size=%lld" : "mode=1777", (long long)size);
+	if (folder < 0 || mount("shm", path, "tmpfs", flags, options) < 0)
+		return fail_at(failure, "mount tmpfs on", name);
+	return 0;
+}
+
+static int mount_shared(const struct supervisor *supervisor, struct failure *failure)
+{
+	const struct sandbox_plan *plan = &supervisor->plan;
+	if (mount_memory(supervisor, "shm", MS_NOSUID | MS_NODEV | MS_NOEXEC, plan->shm_size, failure) < 0)
+		return -1;
+	for (const struct json *item = plan->memory_volumes->child; item; item = item->next) {
+		const char *path;
+		int64_t size;
+		if (json_text(item, "path", &path, failure) < 0 ||
+		    json_integer(item, "size", 0, INT64_MAX, &size, failure) < 0 ||
+		    mount_memory(supervisor, path, MS_NOSUID | MS_NODEV, size, failure) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -152,7 +170,7 @@ static int start_pause(struct supervisor *supervisor, struct failure *failure)
 
 int sandbox_start(struct supervisor *supervisor, struct failure *failure)
 {
-	if (enter_cgroups(&supervisor->plan, failure) < 0 || mount_shm(supervisor, failure) < 0)
+	if (enter_cgroups(&supervisor->plan, failure) < 0 || mount_shared(supervisor, failure) < 0)
 		return -1;
 	return start_pause(supervisor, failure);
 }

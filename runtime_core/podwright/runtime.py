@@ -20,7 +20,7 @@ from podwright.errors import HostError, NotFound, PodwrightError, WaitTimeout
 from podwright.files import canonical_json
 from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_GRACE_PERIOD_SECS
-from podwright.manifest import names
+from podwright.manifest import lone, names
 from podwright.plan.model import Observed, Plan
 from podwright.pods.logs import read_log
 from podwright.pods.native import NativePods
@@ -36,7 +36,10 @@ Images = list[Image]
 
 
 class Result(NamedTuple):
-    """What an apply or a delete did: the plan that was carried out, and the pod after it (None when it is gone)."""
+    """What an apply or a delete did: the plan that was carried out, and the pod after it (None when it is gone).
+
+    A container alone is as it was written, with ``uid``, ``creationTimestamp`` and a Pod's ``status``.
+    """
 
     plan: Plan
     pod: dict[str, Any] | None
@@ -53,8 +56,24 @@ def _host_errors() -> Iterator[None]:
         raise HostError(f"the host refused a step: {where}{error.strerror or error}{hint}") from error
 
 
+@contextmanager
+def _own_words(record: Record) -> Iterator[None]:
+    """Word what is wrong with a container alone in the paths that its author wrote."""
+    try:
+        yield
+    except PodwrightError as error:
+        if record.kind == lone.KIND:
+            error.message = lone.own_words(error.message)
+            error.args = (error.message,)
+            error.field = lone.own_path(error.field) if error.field else None
+        raise
+
+
 class Runtime:
-    """Pods on this host.
+    """Pods, and containers alone, on this host.
+
+    A manifest is a Pod, or a Container as ``podwright.manifest.lone`` describes it. Each kind has names of its own:
+    ``kind`` is ``Pod`` unless given.
 
     ``config`` defaults to what ``podwright.config.load`` finds. For what a user can mend, every method raises a
     ``podwright.errors.PodwrightError``, whose text is meant for them.
@@ -69,9 +88,14 @@ class Runtime:
 
     @_host_errors()
     def plan(self, manifest: dict[str, Any]) -> Plan:
-        """Say what ``apply`` would do with a Pod manifest, field by field. Changes nothing."""
+        """Say what ``apply`` would do with a manifest, field by field. Changes nothing."""
+        manifest = self._completed(manifest)
         record = self._unchanged(manifest)
-        return _no_change(record) if record else self._plan(_desired(manifest))
+        if record:
+            return _no_change(record)
+        desired = _desired(manifest)
+        with _own_words(desired):
+            return self._plan(desired)
 
     @_host_errors()
     def apply(self, manifest: dict[str, Any], *, wait: bool = False, timeout: float = 120.0) -> Result:
@@ -86,38 +110,45 @@ class Runtime:
                 field="timeout",
                 value=str(timeout),
             )
+        manifest = self._completed(manifest)
         record = self._unchanged(manifest)
         if record:
             result = Result(_no_change(record), self._native.pods([record])[0])
         else:
             desired = _desired(manifest)
-            with self._store.locked(desired.namespace, desired.name) as lock:
+            with self._store.locked(desired.namespace, desired.name, desired.kind) as lock, _own_words(desired):
                 plan = self._plan(desired)
                 record = self._carry_out(lock, plan, desired)
                 # under the lock: as soon as it is free, somebody else may delete the pod
                 result = Result(plan, self._native.pods([record])[0])
-        return self._wait(result.plan, record.name, record.namespace, timeout) if wait else result
+        return self._wait(result.plan, record, timeout) if wait and record.state != "stopped" else result
 
     @_host_errors()
-    def get(self, name: str, namespace: str = "default") -> dict[str, Any]:
-        """Return the v1.Pod of that name, with its status. Raises NotFound."""
-        return self._native.pods([self._found(name, namespace)])[0]
+    def get(self, name: str, namespace: str = "default", kind: str = "Pod") -> dict[str, Any]:
+        """Return the v1.Pod (or container alone) of that name, with its status. Raises NotFound."""
+        return self._native.pods([self._found(name, namespace, kind)])[0]
 
     @_host_errors()
-    def list(self, namespace: str | None = None) -> list[dict[str, Any]]:
-        """Return the pods of one namespace, or of all, sorted by namespace and name."""
-        return self._native.pods([one for one in self._store.all() if namespace in (None, one.namespace)])
+    def list(self, namespace: str | None = None, kind: str = "Pod") -> list[dict[str, Any]]:
+        """Return the pods (or containers alone) of one namespace, or of all, sorted by namespace and name."""
+        return self._native.pods([one for one in self._store.all(kind) if namespace in (None, one.namespace)])
 
     @_host_errors()
     def logs(
-        self, name: str, namespace: str = "default", *, container: str | None = None, tail: int | None = None
+        self,
+        name: str,
+        namespace: str = "default",
+        *,
+        container: str | None = None,
+        tail: int | None = None,
+        kind: str = "Pod",
     ) -> Lines:
         """Return the log lines of a container since its last start; ``container`` may be left out when there is one.
 
         Raises NotFound for a pod or container that does not exist.
         """
         _check_whole("tail", tail)
-        record = self._found(name, namespace)
+        record = self._found(name, namespace, kind)
         known = [item["name"] for item in record.containers]
         if container is None and len(known) == 1:
             container = known[0]
@@ -129,12 +160,12 @@ class Runtime:
         return read_log(f"{self._store.pod_dir(record.uid)}/containers/{container}/logs", tail=tail)
 
     @_host_errors()
-    def plan_delete(self, name: str, namespace: str = "default") -> Plan:
+    def plan_delete(self, name: str, namespace: str = "default", kind: str = "Pod") -> Plan:
         """Say what ``delete`` would do. Changes nothing."""
         from podwright.plan.planner import plan
 
-        _check_name(name, namespace)
-        uid = self._store.uid_of(namespace, name)
+        _check_name(name, namespace, kind)
+        uid = self._store.uid_of(namespace, name, kind)
         try:
             record = self._store.read(uid) if uid else None
         except HostError:
@@ -144,12 +175,12 @@ class Runtime:
         return plan(None, _recorded(record), self._orchestrator.observe(record, None))
 
     @_host_errors()
-    def delete(self, name: str, namespace: str = "default", *, grace: int | None = None) -> Result:
+    def delete(self, name: str, namespace: str = "default", *, grace: int | None = None, kind: str = "Pod") -> Result:
         """Stop and remove a pod. ``grace`` is in seconds, by default the pod's own. No such pod is no error."""
-        _check_name(name, namespace)
+        _check_name(name, namespace, kind)
         _check_whole("grace", grace, MAX_GRACE_PERIOD_SECS)
-        with self._store.locked(namespace, name) as lock:
-            plan = self.plan_delete(name, namespace)
+        with self._store.locked(namespace, name, kind) as lock:
+            plan = self.plan_delete(name, namespace, kind)
             self._orchestrator.delete(lock, grace)
         return Result(plan, None)
 
@@ -168,44 +199,59 @@ class Runtime:
         """Return the images on this host."""
         return self._images.list()
 
-    def _found(self, name: str, namespace: str) -> Record:
-        _check_name(name, namespace)
-        record = self._store.find(namespace, name)
+    def _found(self, name: str, namespace: str, kind: str) -> Record:
+        _check_name(name, namespace, kind)
+        record = self._store.find(namespace, name, kind)
         if record is None:
-            raise NotFound(f"there is no pod {name} in namespace {namespace}", field="metadata.name", value=name)
+            reason = f"there is no {kind.lower()} {name} in namespace {namespace}"
+            raise NotFound(reason, field="metadata.name" if kind == "Pod" else "name", value=name)
         return record
+
+    def _completed(self, manifest: Any) -> Any:
+        """Return the recorded container for one that names no more than that it shall be stopped."""
+        if not isinstance(manifest, dict) or not lone.only_stops(manifest):
+            return manifest
+        name, namespace = manifest.get("name"), manifest.get("namespace") or "default"
+        if not (_is_name(name) and _is_namespace(namespace)):
+            return manifest
+        record = self._store.find(namespace, name, lone.KIND)
+        return {**lone.unwrap(record.pod), "state": lone.STOPPED} if record else manifest
 
     def _unchanged(self, manifest: Any) -> Record | None:
         """Return the pod's record when this very manifest was applied last and the pod is well, else None.
 
         The quick way for the usual case: it reads a few files and normalises nothing.
         """
-        metadata = manifest.get("metadata") if isinstance(manifest, dict) else None
+        if not isinstance(manifest, dict):
+            return None
+        kind = lone.KIND if manifest.get("kind") == lone.KIND else "Pod"
+        metadata = manifest.get("metadata") if kind == "Pod" else manifest
         if not isinstance(metadata, dict):
             return None
         name, namespace = metadata.get("name"), metadata.get("namespace") or "default"
         if not (_is_name(name) and _is_namespace(namespace)):
             return None
-        record = self._store.find(namespace, name)
+        record = self._store.find(namespace, name, kind)
         try:
-            if record is None or record.state != "running" or record.source != _source(manifest):
+            settled = record is not None and record.state in ("running", "stopped")
+            if record is None or not settled or record.source != _source(manifest):
                 return None
         except (TypeError, ValueError, RecursionError):  # no JSON: what is wrong with it is said later
             return None
-        if any(item["imagePullPolicy"] == "Always" for item in record.containers):
+        if any(item.get("imagePullPolicy") == "Always" for item in record.containers if record.state == "running"):
             return None  # a tag may have moved
         return None if self._orchestrator.observe(record, None).problems else record
 
     def _plan(self, desired: Record) -> Plan:
         from podwright.plan.planner import plan
 
-        self._native.check(desired.pod)
-        record = self._store.find(desired.namespace, desired.name)
+        self._native.check_runtime(desired.pod)
+        record = self._store.find(desired.namespace, desired.name, desired.kind)
         observed = self._orchestrator.observe(record, desired.pod)
         return plan(desired.pod, _recorded(record), observed, list(desired.warnings))
 
     def _carry_out(self, lock: NameLock, plan: Plan, desired: Record) -> Record:
-        record = self._store.find(desired.namespace, desired.name)
+        record = self._store.find(desired.namespace, desired.name, desired.kind)
         if record and plan.action not in ("create", "recreate"):
             desired = desired._replace(uid=record.uid, created_at=record.created_at, images=record.images)
         if plan.changed:
@@ -217,17 +263,17 @@ class Runtime:
             self._store.write(record)
         return record
 
-    def _wait(self, plan: Plan, name: str, namespace: str, timeout: float) -> Result:
+    def _wait(self, plan: Plan, record: Record, timeout: float) -> Result:
         deadline = time.monotonic() + timeout
         pause = 0.005
         while True:
-            pod = self.get(name, namespace)
+            pod = self.get(record.name, record.namespace, record.kind)
             if is_ready(pod):
                 return Result(plan, pod)
             failed = pod["status"]["phase"] == "Failed"
             if failed or time.monotonic() >= deadline:
                 problem = "failed" if failed else f"is not ready after {timeout:g} s"
-                error = WaitTimeout(f"pod {name} {problem}: {not_ready_reason(pod)}")
+                error = WaitTimeout(f"{record.kind.lower()} {record.name} {problem}: {not_ready_reason(pod)}")
                 error.result = Result(plan, pod)
                 raise error
             time.sleep(pause)
@@ -266,16 +312,17 @@ def _matches(value: str, pattern: str, longest: int) -> bool:
     return len(value) <= longest and re.fullmatch(pattern, value) is not None
 
 
-def _check_name(name: object, namespace: object) -> None:
+def _check_name(name: object, namespace: object, kind: str) -> None:
     """Refuse what can be no pod's name: it would become part of a path."""
     from podwright.manifest.faults import Fault, error
 
+    where = "metadata." if kind == "Pod" else ""
     if not _is_name(name):
         meaning = f"{names.MEANING[names.DNS_SUBDOMAIN]}, at most {names.SUBDOMAIN_LENGTH} characters"
-        raise error([Fault("metadata.name", meaning, name)])
+        raise error([Fault(f"{where}name", meaning, name)])
     if not _is_namespace(namespace):
         meaning = f"{names.MEANING[names.DNS_LABEL]}, at most {names.LABEL_LENGTH} characters"
-        raise error([Fault("metadata.namespace", meaning, namespace)])
+        raise error([Fault(f"{where}namespace", meaning, namespace)])
 
 
 def _check_whole(field: str, value: object, most: int | None = None) -> None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.podwright.runtime.plugins.module_utils import _answer, _pod
+from ansible_collections.podwright.runtime.plugins.module_utils import _answer, _container, _core, _pod
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}}
 PLAN = {
@@ -61,6 +61,76 @@ def test_request(options, text, check, expected):
     assert _pod.request(params, text, check_mode=check) == {"version": 1, **expected}
 
 
+CONTAINER = {"kind": "Container", "version": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "check", "expected"),
+    [
+        (
+            {"name": "web", "image": "a", "command": ["x", 1], "image_pull_policy": "Never", "volume_mounts": []},
+            False,
+            {
+                "action": "apply",
+                "manifest": {
+                    "name": "web",
+                    "state": "present",
+                    "image": "a",
+                    "command": ["x", "1"],
+                    "imagePullPolicy": "Never",
+                    "volumeMounts": [],
+                },
+                "wait": True,
+                "timeout": 120,
+            },
+        ),
+        (
+            {"name": "web", "rootfs": "/srv", "securityContext": {"runAsUser": 1}, "namespace": "shop"},
+            True,
+            {
+                "action": "plan",
+                "manifest": {
+                    "name": "web",
+                    "state": "present",
+                    "rootfs": "/srv",
+                    "securityContext": {"runAsUser": 1},
+                    "namespace": "shop",
+                },
+            },
+        ),
+        (
+            {"name": "web", "state": "stopped"},
+            True,
+            {"action": "plan", "manifest": {"name": "web", "state": "stopped"}},
+        ),
+        (
+            {"name": "web", "image": "a", "state": "absent"},
+            False,
+            {"action": "delete", "name": "web", "namespace": "default", "dry_run": False},
+        ),
+    ],
+)
+def test_request_about_a_container(options, check, expected):
+    validated = ArgumentSpecValidator(**_container.ARGUMENTS).validate(options)
+    assert validated.error_messages == []
+    assert _container.request(validated.validated_parameters, check_mode=check) == {**CONTAINER, **expected}
+
+
+def test_the_options_are_the_fields_of_a_container():
+    from podwright.manifest import check
+
+    fields = {_container.kubernetes_name(option) for option in _container.FIELDS}
+    assert fields | {"kind", "name", "state"} == set(check.node_of("LoneContainer")["properties"])
+
+
+def test_an_empty_name_makes_no_sense():
+    params = (
+        ArgumentSpecValidator(**_container.ARGUMENTS).validate({"name": "", "state": "absent"}).validated_parameters
+    )
+    with pytest.raises(_core.OptionError, match=r"^name is empty, but must be the name of a container$"):
+        _container.request(params, check_mode=False)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -71,7 +141,7 @@ def test_request(options, text, check, expected):
 )
 def test_values_that_make_no_sense(options, message):
     params = ArgumentSpecValidator(**_pod.ARGUMENTS).validate(options).validated_parameters
-    with pytest.raises(_pod.OptionError) as raised:
+    with pytest.raises(_core.OptionError) as raised:
         _pod.request(params, None, check_mode=True)
     assert str(raised.value) == message
 

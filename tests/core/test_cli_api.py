@@ -31,6 +31,8 @@ def test_what_is_no_request_is_answered(text):
         ("action", []),
         ("action", None),
         ("action", "reboot"),
+        ("kind", "Node"),
+        ("kind", ["Pod"]),
         ("manifest", []),
         ("text", 5),
         ("name", ["web"]),
@@ -69,6 +71,25 @@ def test_what_can_be_no_name_never_becomes_a_path(action, name, namespace, field
     answer = json.loads(respond(json.dumps({"version": 1, "action": action, "name": name, "namespace": namespace})))
     assert answer["error"]["field"] == field
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("action", ["get", "logs", "delete"])
+@pytest.mark.parametrize(("name", "namespace", "field"), [("a/b", "default", "name"), ("web", "..", "namespace")])
+def test_a_container_alone_has_its_names_beside_its_fields(action, name, namespace, field):
+    error = handle({"version": 1, "kind": "Container", "action": action, "name": name, "namespace": namespace})["error"]
+    assert error["field"] == field
+
+
+@pytest.mark.parametrize(("manifest", "field"), [({}, "name"), ({"name": "web"}, "image"), ({"name": "A"}, "name")])
+def test_what_is_wrong_with_a_container_is_named(manifest, field):
+    error = handle({"version": 1, "kind": "Container", "action": "plan", "manifest": manifest})["error"]
+    assert error["field"] == field
+
+
+def test_what_is_not_there_of_a_kind():
+    error = handle({"version": 1, "kind": "Container", "action": "get", "name": "web"})["error"]
+    assert (error["type"], error["message"]) == ("NotFound", "there is no container web in namespace default")
+    assert handle({"version": 1, "kind": "Container", "action": "list"})["result"] == []
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,16 @@ KUBERNETES = {
         "seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot supplementalGroups supplementalGroupsPolicy "
         "fsGroup sysctls fsGroupChangePolicy seccompProfile appArmorProfile seLinuxChangePolicy"
     ),
+    "Capabilities": "add drop",
+    "SeccompProfile": "type localhostProfile",
+    "Volume": (
+        "name hostPath emptyDir gcePersistentDisk awsElasticBlockStore gitRepo secret nfs iscsi glusterfs "
+        "persistentVolumeClaim rbd flexVolume cinder cephfs flocker downwardAPI fc azureFile configMap vsphereVolume "
+        "quobyte azureDisk photonPersistentDisk projected portworxVolume scaleIO storageos csi ephemeral image"
+    ),
+    "HostPathVolume": "path type",
+    "EmptyDirVolume": "medium sizeLimit",
+    "VolumeMount": "name readOnly recursiveReadOnly mountPath subPath mountPropagation subPathExpr",
     "HostAlias": "ip hostnames",
     "PodOS": "name",
     "Toleration": "key operator value effect tolerationSeconds",
@@ -44,6 +54,15 @@ KUBERNETES = {
     "NodeAffinity": "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
     "PodAffinity": "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
 }
+
+
+# Not Kubernetes': its container, with what of a Pod one container needs.
+KUBERNETES["LoneContainer"] = " ".join(
+    [
+        *(name for name in KUBERNETES["Container"].split()),
+        *("kind", "namespace", "labels", "annotations", "state", "rootfs", "volumes", "terminationGracePeriodSeconds"),
+    ]
+)
 
 
 def built(kind: str) -> set[str]:

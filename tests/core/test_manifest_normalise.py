@@ -128,10 +128,10 @@ def test_any_manifest_is_normalised_or_refused_in_one_line_a_fault(manifest: Any
             17,
         ),
         (
-            pod(volumes=[{"name": "data", "emptyDir": {}}]),
-            "(a Pod exported from a cluster has one for its service account's token) (got [{",
-            "spec.volumes",
-            '[{"name": "data", "emptyDir": {}}]',
+            pod(volumes=[{"name": "token", "projected": {"sources": []}}]),
+            "(a Pod exported from a cluster has one for its service account's token) (got {",
+            "spec.volumes[0].projected",
+            '{"sources": []}',
         ),
         (pod(terminationGracePeriodSeconds=30.5), "must be an integer (got 30.5)", None, 30.5),
         (pod(terminationGracePeriodSeconds=301), "must be at most 300 (got 301)", None, 301),
@@ -216,8 +216,8 @@ def test_any_manifest_is_normalised_or_refused_in_one_line_a_fault(manifest: Any
             '{"fieldRef": {"fieldPath": "metadata.name"}}',
         ),
         (
-            with_container(securityContext={"runAsUser": 0}),
-            "spec.containers[0].securityContext.runAsUser: not supported by this release of podwright; remove it: ",
+            pod(securityContext={"fsGroup": 0}),
+            "spec.securityContext.fsGroup: not supported by this release of podwright; remove it, and give ",
             None,
             0,
         ),
@@ -314,6 +314,12 @@ def test_what_refers_to_itself_or_is_too_deep_is_refused() -> None:
 # -- every unbuilt field
 
 
+def with_mount(fields: dict[str, Any]) -> dict[str, Any]:
+    manifest = with_container(volumeMounts=[{"name": "v", "mountPath": "/v", **fields}])
+    manifest["spec"]["volumes"] = [{"name": "v"}]
+    return manifest
+
+
 PLACES = {
     "Pod": lambda fields: {**SMALL, **fields},
     "ObjectMeta": lambda fields: with_metadata(**fields),
@@ -326,6 +332,9 @@ PLACES = {
     "PodSecurityContext": lambda fields: pod(securityContext=fields),
     "NodeAffinity": lambda fields: pod(affinity={"nodeAffinity": fields}),
     "PodAffinity": lambda fields: pod(affinity={"podAntiAffinity": fields}),
+    "Volume": lambda fields: pod(volumes=[{"name": "v", **fields}]),
+    "VolumeMount": with_mount,
+    "LoneContainer": lambda fields: {"kind": "Container", "name": "web", "image": "a", **fields},
 }
 
 
@@ -333,7 +342,7 @@ PLACES = {
 def test_an_unbuilt_field_is_refused_by_name_and_null_is_not(kind: str, name: str) -> None:
     error = refusal(PLACES[kind]({name: "x"}))
     assert error.field is not None
-    assert error.field.endswith(f".{name}")
+    assert error.field.endswith(name if kind == "LoneContainer" else f".{name}")
     assert error.message.startswith(f"{error.field}: not supported by this release of podwright; ")
     assert normalise(PLACES[kind]({name: None})).pod == normalise(PLACES[kind]({})).pod
 

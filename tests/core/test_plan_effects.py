@@ -12,7 +12,9 @@ from podwright.plan import effects
 from podwright.plan.diff import leaves
 
 # Checked, then left out of the normal form: they say what is so anyway.
-WITHOUT_TRACE = {"os", "securityContext"}
+WITHOUT_TRACE = {"os"}
+# A container alone has them.
+OF_A_CONTAINER_ALONE = {"state", "spec.containers.rootfs"}
 
 
 def test_every_field_of_the_normal_form_has_its_effect_in_the_table() -> None:
@@ -22,7 +24,8 @@ def test_every_field_of_the_normal_form_has_its_effect_in_the_table() -> None:
     fields |= {f"spec.{name}" for name in kinds["PodSpec"]["properties"]} - {f"spec.{name}" for name in WITHOUT_TRACE}
     fields -= {f"spec.{name}" for name in IGNORED if name != "dnsPolicy"}
     fields |= {f"spec.containers.{name}" for name in kinds["Container"]["properties"]}
-    fields -= {"spec.containers.name", "spec.containers.securityContext"}
+    fields -= {"spec.containers.name"}
+    fields |= OF_A_CONTAINER_ALONE | {"spec.containers.securityContext.privileged"}
     assert set(effects.TABLE) == fields
 
 
@@ -46,6 +49,12 @@ def test_every_field_of_the_normal_form_has_its_effect_in_the_table() -> None:
         (("spec", "containers", Key("a"), "resources", "limits", "cpu"), "in-place"),
         (("spec", "containers", Key("a"), "imagePullPolicy"), "in-place"),
         (("spec", "containers", Key("a"), "ports", Key("80/TCP")), "in-place"),
+        (("spec", "volumes", Key("data"), "hostPath", "path"), "recreate pod"),
+        (("spec", "securityContext", "runAsUser"), "recreate pod"),
+        (("spec", "containers", Key("a"), "securityContext", "runAsUser"), "restart container a"),
+        (("spec", "containers", Key("a"), "securityContext", "privileged"), "recreate pod"),
+        (("spec", "containers", Key("a"), "volumeMounts", Key("/x"), "name"), "restart container a"),
+        (("state",), "start container"),
         (("spec", "somethingNew"), "recreate pod"),
         (("spec", "containers", Key("a"), "somethingNew"), "recreate pod"),
     ],

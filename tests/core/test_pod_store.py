@@ -11,7 +11,7 @@ from podwright.pods.store import PodStore, Record
 
 
 def record(uid: str = "u1", name: str = "web", state: str = "running") -> Record:
-    pod = {"metadata": {"name": name, "namespace": "default"}, "spec": {"containers": [{"name": "a"}]}}
+    pod = {"kind": "Pod", "metadata": {"name": name, "namespace": "default"}, "spec": {"containers": [{"name": "a"}]}}
     images = {"a": {"reference": "x:1", "digest": "sha256:0"}}
     return Record(uid, state, pod, 1, images, "2026-01-02T03:04:05Z", "s", ("w",))
 

@@ -5,6 +5,10 @@ import os
 
 import pytest
 
+from ansibletools import NO_MODULE, play
+from imagetools import make_busybox_image
+from podtools import IMAGE
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip them for whoever is not root, and say why."""
@@ -14,3 +18,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if str(item.path).startswith(folder):
             item.add_marker(pytest.mark.skip(reason="needs root"))
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    """An OCI image layout of busybox."""
+    path = tmp_path_factory.mktemp("image") / "layout"
+    make_busybox_image(path)
+    return path
+
+
+@pytest.fixture
+def machine(host, layout):
+    """A Podwright installation with an image."""
+    host.run("import", layout, IMAGE)
+    return host
+
+
+@pytest.fixture
+def playing(machine, tmp_path):
+    """Play tasks on the installation."""
+
+    def call(*tasks, options=(), environment=None, **variables):
+        environment = {"PODWRIGHT_CONFIG": str(machine.config_path), **(environment or {})}
+        return play(tmp_path, list(tasks), environment, options, **(variables or NO_MODULE))
+
+    return call

@@ -184,6 +184,7 @@ class Pod:
             "gracePeriod": 30,
             "cgroups": [],
             "shmSize": 1 << 20,
+            "memoryVolumes": [],
             "network": None,
             "containers": self.containers,
             "runtime": None,

@@ -3,31 +3,11 @@
 
 import sys
 
-import pytest
 import yaml
 from ansible_collections.podwright.runtime.plugins.modules import pod as pod_module
 
-from ansibletools import BIN, own, play, task
-from imagetools import make_busybox_image
-from podtools import IMAGE, container, eventually, pod, statuses
-
-CORE = str(BIN / "podwright")
-NO_MODULE = {"ansible_python_interpreter": "/nonexistent/python"}
-"""With this only the fast lane can work."""
-
-
-@pytest.fixture(scope="module")
-def layout(tmp_path_factory):
-    path = tmp_path_factory.mktemp("image") / "layout"
-    make_busybox_image(path)
-    return path
-
-
-@pytest.fixture
-def machine(host, layout):
-    """A Podwright installation with an image."""
-    host.run("import", layout, IMAGE)
-    return host
+from ansibletools import CORE, NO_MODULE, own, task
+from podtools import container, eventually, pod, statuses
 
 
 def web(greeting="hello"):
@@ -41,17 +21,6 @@ def present(name, manifest, keywords=None, /, **options):
 
 def absent(name, /, **options):
     return task(name, {"state": "absent", "executable": CORE, **options})
-
-
-@pytest.fixture
-def playing(machine, tmp_path):
-    """Play tasks on the installation."""
-
-    def call(*tasks, options=(), environment=None, **variables):
-        environment = {"PODWRIGHT_CONFIG": str(machine.config_path), **(environment or {})}
-        return play(tmp_path, list(tasks), environment, options, **(variables or NO_MODULE))
-
-    return call
 
 
 def container_ids(machine):

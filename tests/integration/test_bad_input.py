@@ -58,9 +58,12 @@ def test_a_manifest_of_2_mib(host):
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
-        ({"volumeMounts": [{"name": "v", "mountPath": "/v"}]}, "spec.containers[0].volumeMounts"),
+        (
+            {"volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "x"}]},
+            "spec.containers[0].volumeMounts[0].subPath",
+        ),
         ({"livenessProbe": {"tcpSocket": {"port": 1}}}, "spec.containers[0].livenessProbe"),
-        ({"securityContext": {"privileged": True}}, "spec.containers[0].securityContext"),
+        ({"securityContext": {"seLinuxOptions": {"level": "s0"}}}, "spec.containers[0].securityContext.seLinuxOptions"),
         ({"ports": [{"containerPort": 80, "hostPort": 80}]}, "spec.containers[0].ports[0].hostPort"),
         ({"resources": {"limits": {"nvidia.com/gpu": 1}}}, "spec.containers[0].resources.limits"),
     ],

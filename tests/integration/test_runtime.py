@@ -284,8 +284,8 @@ def test_an_apply_tells_of_its_pod_even_when_it_is_deleted_at_once(host, monkeyp
     locked = runtime._store.locked
 
     @contextmanager
-    def then_deleted(namespace: str, name: str):
-        with locked(namespace, name) as lock:
+    def then_deleted(namespace: str, name: str, kind: str):
+        with locked(namespace, name, kind) as lock:
             yield lock
         host.delete(name)
 

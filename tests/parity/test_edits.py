@@ -11,7 +11,7 @@ import pytest
 from ansibletools import BIN, play, task
 from imagetools import make_busybox_image
 from podtools import IMAGE, container, pod
-from pulumi_podwright.provider import PodProvider, changed_fields
+from pulumi_podwright.provider import PodProvider
 
 Manifest = dict[str, Any]
 
@@ -112,7 +112,7 @@ def test_all_front_ends_agree(edit, answers, module_host):
     old = provider.check({}, {"manifest": floats(base())}).inputs
     new = provider.check({}, {"manifest": floats(edited(edit))}).inputs
     difference = provider.diff("default/web", old, new)
-    assert set(changed_fields(old, new)) == edit.fields
+    assert set(provider.changed_fields(old, new)) == edit.fields
     assert difference.changes == (edit.action != "none")
     assert not difference.replaces, "only another name is another resource"
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pulumi.runtime import mocks
 
 from hosttools import Host
 from imagetools import make_busybox_image
+from mockengine import Engine
 from pods import IMAGE
 from stack import Stack
 
@@ -37,3 +39,11 @@ def stack(engine: Path, host: Host, layout: Path, tmp_path: Path) -> Iterator[St
     """A new stack for pods of ``host``, which has the image ``pods.IMAGE``."""
     host.run("import", layout, IMAGE)
     yield Stack(engine, tmp_path, host.env)
+
+
+@pytest.fixture
+def mocked() -> Engine:
+    """The mock that stands for the engine."""
+    mocked = Engine()
+    mocks.set_mocks(mocked, preview=False)
+    return mocked

@@ -16,8 +16,9 @@ from pulumi.runtime.proto import provider_pb2 as messages
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_ON_WIRE
 
+from containertools import EDITS, base, edited
 from pods import server, web
-from pulumi_podwright.provider import PodProvider
+from pulumi_podwright.provider import ContainerProvider, PodProvider
 
 DEADLINE = 60.0  # seconds, for a loaded machine
 
@@ -44,16 +45,23 @@ def plugin(tmp_path_factory):
         process.stdout.close()
 
 
-def bag(**properties):
+def bag(provider=None, **properties):
     """Return properties as they go over the wire, the pickled provider among them."""
     struct = struct_pb2.Struct()
-    struct.update({"__provider": serialize_provider(PodProvider()), **properties})
+    struct.update({"__provider": serialize_provider(provider or PodProvider()), **properties})
     return struct
 
 
 def check(plugin, manifest):
-    request = messages.CheckRequest(olds=struct_pb2.Struct(), news=bag(manifest=manifest))
-    return plugin.Check(request, timeout=DEADLINE)
+    return check_bag(plugin, bag(manifest=manifest))
+
+
+def check_container(plugin, container):
+    return check_bag(plugin, bag(ContainerProvider(), **container))
+
+
+def check_bag(plugin, news):
+    return plugin.Check(messages.CheckRequest(olds=struct_pb2.Struct(), news=news), timeout=DEADLINE)
 
 
 def diff(plugin, olds, news):
@@ -94,3 +102,28 @@ def test_diff_tells_same_update_and_replacement(plugin):
     assert (update.changes, list(update.replaces)) == (messages.DiffResponse.DIFF_SOME, [])
     other = diff(plugin, old, check(plugin, web(name="other")).inputs)
     assert (list(other.replaces), other.deleteBeforeReplace) == (["manifest"], True)
+
+
+def test_a_container_checks_to_itself_and_names_what_is_wrong(plugin):
+    first = check_container(plugin, base())
+    assert not first.failures
+    assert first.inputs["terminationGracePeriodSeconds"] == 0
+    assert check_bag(plugin, first.inputs).inputs == first.inputs
+    (failure,) = check_container(plugin, base() | {"env": [{"name": "A", "value": 1}]}).failures
+    assert (failure.property, failure.reason.partition(": ")[0]) == ("", "env[0].value")
+
+
+def test_an_unknown_field_of_a_container_stays_unknown(plugin):
+    answer = check_container(plugin, base() | {"image": UNKNOWN_ON_WIRE})
+    assert not answer.failures
+    assert answer.inputs["image"] == UNKNOWN_ON_WIRE
+    old = check_container(plugin, base()).inputs
+    assert diff(plugin, old, answer.inputs).changes == messages.DiffResponse.DIFF_SOME
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+def test_each_edit_of_a_container_is_an_update(plugin, edit):
+    old, new = (check_container(plugin, container).inputs for container in (base(), edited(edit)))
+    found = diff(plugin, old, new)
+    expected = messages.DiffResponse.DIFF_NONE if edit.action == "none" else messages.DiffResponse.DIFF_SOME
+    assert (found.changes, list(found.replaces)) == (expected, [])

@@ -275,3 +275,58 @@ def test_the_example_previews(stack: Stack):
     stack.write_program((EXAMPLE / "pulumi/__main__.py").read_text())
     (stack.folder.parent / "pod.yaml").write_text((EXAMPLE / "pod.yaml").read_text())
     assert "+ 2 to create" in stack.preview()
+
+
+CONTAINER = """
+import pulumi
+from pulumi_podwright import Container
+
+web = Container(
+    "web",
+    image="{image}",
+    command=["/bin/sleep", "100000"],
+    env=[{{"name": "TOKEN", "value": pulumi.Output.secret("s3cret")}}],
+    resources={{"limits": {{"memory": "{memory}"}}}},
+    termination_grace_period_seconds=0,
+    state="{state}",
+)
+pulumi.export("phase", web.phase)
+"""
+
+
+def test_the_life_of_a_container(stack: Stack, host: Host):
+    def program(memory: str, state: str = "present") -> str:
+        return CONTAINER.format(image=IMAGE, memory=memory, state=state)
+
+    def process() -> int:
+        return next(pid for pid, name in host.processes().items() if name == "sleep")
+
+    stack.write_program(program("64Mi"))
+    assert stack.up().web == ["create"]
+    pid = process()
+    assert "TOKEN=s3cret" in environment(pid)
+    assert "s3cret" not in stack.state()
+    assert stack.up().web == ["same"]
+
+    stack.write_program(program("96Mi"))
+    shown = stack.preview()
+    assert "96Mi" in shown
+    assert "s3cret" not in shown
+    assert stack.up().web == ["update"]
+    assert process() == pid, "limits change while it runs"
+
+    stack.write_program(program("96Mi", "stopped"))
+    assert stack.up().web == ["update"]
+    assert not host.processes()
+    assert stack.outputs() == {"phase": "Pending"}
+    stack.refresh("--expect-no-changes")
+    assert stack.up().web == ["same"]
+
+    stack.write_program(program("96Mi"))
+    assert stack.up().web == ["update"]
+    host.delete("web", kind="container")
+    assert stack.refresh().web == ["delete"]
+    assert stack.up().web == ["create"]
+    assert stack.destroy().web == ["delete"]
+    eventually(lambda: not host.processes(), "the end of the container's processes")
+    assert host.run("get", "containers", "-o", "json").stdout.count("uid") == 0

@@ -5,35 +5,12 @@ import json
 
 import pulumi
 import pytest
-from pulumi.runtime import mocks
 
 from pods import web
 from pulumi_podwright import Pod
 
 
-class Engine(mocks.Mocks):
-    """Answers with what a running pod has, and keeps what was asked for."""
-
-    def __init__(self) -> None:
-        self.asked: mocks.MockResourceArgs | None = None
-
-    def new_resource(self, args):
-        self.asked = args
-        return "default/web", {**args.inputs, "uid": "u-1", "phase": "Running", "podIP": "10.77.0.5"}
-
-    def call(self, args):
-        return {}
-
-
-@pytest.fixture
-def engine():
-    """The mock that stands for the engine."""
-    engine = Engine()
-    mocks.set_mocks(engine, preview=False)
-    return engine
-
-
-def deploy(engine, *args, **options):
+def deploy(mocked, *args, **options):
     """Declare a Pod and return what it offers once it is up."""
     found = {}
 
@@ -47,27 +24,27 @@ def deploy(engine, *args, **options):
     return found
 
 
-def test_the_type_and_the_name_of_the_resource(engine):
-    deploy(engine, web())
-    assert (engine.asked.typ, engine.asked.name) == ("pulumi-python:dynamic/podwright:Pod", "web")
+def test_the_type_and_the_name_of_the_resource(mocked):
+    deploy(mocked, web())
+    assert (mocked.asked.typ, mocked.asked.name) == ("pulumi-python:dynamic/podwright:Pod", "web")
 
 
-def test_the_outputs_are_there(engine):
+def test_the_outputs_are_there(mocked):
     expected = {"uid": "u-1", "phase": "Running", "pod_ip": "10.77.0.5", "id": "default/web"}
-    assert deploy(engine, web()) == expected
+    assert deploy(mocked, web()) == expected
 
 
-def test_a_dictionary_may_hold_outputs(engine):
-    deploy(engine, web(name=pulumi.Output.from_input("later")))
-    assert engine.asked.inputs["manifest"]["metadata"]["name"] == "later"
+def test_a_dictionary_may_hold_outputs(mocked):
+    deploy(mocked, web(name=pulumi.Output.from_input("later")))
+    assert mocked.asked.inputs["manifest"]["metadata"]["name"] == "later"
 
 
 @pytest.mark.parametrize("kind", [str, lambda path: path])
-def test_a_path_is_read_when_the_program_runs(engine, tmp_path, kind):
+def test_a_path_is_read_when_the_program_runs(mocked, tmp_path, kind):
     file = tmp_path / "pod.yaml"
     file.write_text("# a comment\napiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {priority: 1000000007}\n")
-    deploy(engine, kind(file))
-    assert json.loads(engine.asked.inputs["manifest"]) == {
+    deploy(mocked, kind(file))
+    assert json.loads(mocked.asked.inputs["manifest"]) == {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "web"},
@@ -75,11 +52,11 @@ def test_a_path_is_read_when_the_program_runs(engine, tmp_path, kind):
     }
 
 
-def test_waiting_is_handed_on(engine):
-    deploy(engine, web())
-    assert (engine.asked.inputs["wait"], engine.asked.inputs["waitTimeout"]) == (True, 120)
-    deploy(engine, web(), wait=False, wait_timeout=5)
-    assert (engine.asked.inputs["wait"], engine.asked.inputs["waitTimeout"]) == (False, 5)
+def test_waiting_is_handed_on(mocked):
+    deploy(mocked, web())
+    assert (mocked.asked.inputs["wait"], mocked.asked.inputs["waitTimeout"]) == (True, 120)
+    deploy(mocked, web(), wait=False, wait_timeout=5)
+    assert (mocked.asked.inputs["wait"], mocked.asked.inputs["waitTimeout"]) == (False, 5)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pulumi.output import UNKNOWN
 
 from pods import server, web
 from pulumi_podwright import inputs
-from pulumi_podwright.provider import PodProvider, changed_fields
+from pulumi_podwright.provider import PodProvider
 
 SERIALIZE = (
     "from pulumi.dynamic.dynamic import serialize_provider; from pulumi_podwright.provider import PodProvider;"
@@ -156,7 +156,7 @@ def test_an_edit_is_an_update():
     result = diff(web(), new)
     assert result.changes is True
     assert not result.replaces
-    assert changed_fields(checked(web()), checked(new)) == ["spec.containers[server].env[GREETING].value"]
+    assert PodProvider().changed_fields(checked(web()), checked(new)) == ["spec.containers[server].env[GREETING].value"]
 
 
 def test_a_removed_field_is_a_change():

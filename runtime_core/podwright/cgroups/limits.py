@@ -31,9 +31,11 @@ class Limits(NamedTuple):
     pids_max: int | None = None
     container: bool = False
     """A container's group: only the default devices may be opened, no swap, and an OOM kill takes all of it."""
+    all_devices: bool = False
+    """A privileged container's group: all devices may be opened."""
 
 
-def container_limits(resources: Resources) -> Limits:
+def container_limits(resources: Resources, *, all_devices: bool = False) -> Limits:
     """Return the limits of one container's cgroup."""
     request = resources.cpu_limit if resources.cpu_request is None else resources.cpu_request
     return Limits(
@@ -41,6 +43,7 @@ def container_limits(resources: Resources) -> Limits:
         cpu_shares=_shares(request or 0),
         memory_max=resources.memory_limit or None,
         container=True,
+        all_devices=all_devices,
     )
 
 

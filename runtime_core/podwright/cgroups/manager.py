@@ -53,7 +53,7 @@ class CgroupManager:
         ]
         lacking.append(("pods.pids_limit of the configuration", pod.pids_max, "pids"))
         lacking += [(f"the devices of container {name}", limits.container or None, "devices")
-                    for name, limits in containers.items()]  # fmt: skip
+                    for name, limits in containers.items() if not limits.all_devices]  # fmt: skip
         warnings = []
         for what, value, controller in lacking:
             if value is None or controller in self.controllers:

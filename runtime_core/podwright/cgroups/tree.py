@@ -133,7 +133,7 @@ class Hierarchy:
         """Give a group its limits; a fresh one has the defaults already."""
         directory = self.directory(group)
         self.put(directory, self.settings(limits), fresh=fresh)
-        if limits.container and "devices" in self.controllers:
+        if limits.container and not limits.all_devices and "devices" in self.controllers:
             self.confine_devices(directory, fresh=fresh)
 
     def put(
@@ -178,7 +178,12 @@ class Hierarchy:
                 continue
             if not self.same(actual, setting.value):
                 found.append(f"{setting.file} of {directory} is {actual}, not {setting.value}")
-        if limits.container and "devices" in self.controllers and not self.devices_confined(directory):
+        if (
+            limits.container
+            and not limits.all_devices
+            and "devices" in self.controllers
+            and not self.devices_confined(directory)
+        ):
             found.append(f"{directory} is not confined to its devices")
         return found
 

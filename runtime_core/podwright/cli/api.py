@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from podwright.errors import ManifestError, PodwrightError, WaitTimeout
+from podwright.manifest.lone import KIND
 from podwright.runtime import Result, Runtime
 
 VERSION = 1
@@ -17,7 +18,8 @@ VERSION = 1
 def handle(request: dict[str, Any]) -> dict[str, Any]:
     """Answer one request.
 
-    ``{"version": 1, "action": A, …}`` with A one of plan, apply, get, list, logs, delete. The answer is
+    ``{"version": 1, "action": A, …}`` with A one of plan, apply, get, list, logs, delete. What it speaks of is a Pod,
+    unless ``"kind": "Container"`` says that it is a container alone. The answer is
     ``{"status": "ok", "result": …}`` or ``{"status": "error", "error": {"type", "message", "field"?, "value"?}}``,
     with the ``result`` too when the pod was applied and only the wait for it was in vain.
     Raises nothing that a user could cause.
@@ -78,27 +80,30 @@ def _apply(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
 
 def _delete(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
     name, namespace = _target(request)
+    kind = _kind(request)
     if request.get("dry_run"):
-        return _result(Result(runtime.plan_delete(name, namespace), None))
-    return _result(runtime.delete(name, namespace, grace=request.get("grace")))
+        return _result(Result(runtime.plan_delete(name, namespace, kind), None))
+    return _result(runtime.delete(name, namespace, grace=request.get("grace"), kind=kind))
 
 
 def _get(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
-    return runtime.get(*_target(request))
+    return runtime.get(*_target(request), _kind(request))
 
 
 def _list(runtime: Runtime, request: dict[str, Any]) -> list[dict[str, Any]]:
-    return runtime.list(request.get("namespace"))
+    return runtime.list(request.get("namespace"), _kind(request))
 
 
 def _logs(runtime: Runtime, request: dict[str, Any]) -> list[str]:
     name, namespace = _target(request)
-    return runtime.logs(name, namespace, container=request.get("container"), tail=request.get("tail"))
+    container, tail = request.get("container"), request.get("tail")
+    return runtime.logs(name, namespace, container=container, tail=tail, kind=_kind(request))
 
 
 _NUMBER = int | float
 _FIELDS: dict[str, Any] = {
     "action": str,
+    "kind": str,
     "manifest": dict,
     "text": str,
     "name": str,
@@ -137,6 +142,8 @@ def _target(request: dict[str, Any]) -> tuple[str, str]:
     if request.get("name"):
         return str(request["name"]), str(request.get("namespace") or "default")
     manifest = _manifest(request)
+    if _kind(request) == KIND:
+        raise ManifestError("name: a container needs a name", field="name")
     kind, metadata = manifest.get("kind", "Pod"), manifest.get("metadata")
     if kind != "Pod":
         raise ManifestError(f"kind: podwright runs Pods, and no other kind (got {kind!r})", field="kind", value=kind)
@@ -145,9 +152,16 @@ def _target(request: dict[str, Any]) -> tuple[str, str]:
     return str(metadata["name"]), str(metadata.get("namespace") or "default")
 
 
+def _kind(request: dict[str, Any]) -> str:
+    kind = str(request.get("kind") or "Pod")
+    if kind not in ("Pod", KIND):
+        raise PodwrightError(f"kind is {kind!r}, but must be Pod or {KIND}", field="kind", value=kind)
+    return kind
+
+
 def _manifest(request: dict[str, Any]) -> dict[str, Any]:
     if isinstance(request.get("manifest"), dict):
-        return dict(request["manifest"])
+        return {"kind": KIND, **request["manifest"]} if _kind(request) == KIND else dict(request["manifest"])
     if isinstance(request.get("text"), str):
         from podwright.manifest.load import load_documents
 

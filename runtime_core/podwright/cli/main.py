@@ -59,22 +59,22 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for --wait (default 120)")
     apply.set_defaults(run=_apply)
 
-    get = verbs.add_parser("get", help="list pods")
-    get.add_argument("kind", choices=["pods", "pod"])
+    get = verbs.add_parser("get", help="list pods, or containers alone")
+    get.add_argument("kind", choices=["pods", "pod", "containers", "container"])
     get.add_argument("name", nargs="?")
     _namespace(get)
     get.add_argument("-o", "--output", choices=["table", "json"], default="table")
     get.set_defaults(run=_get)
 
     logs = verbs.add_parser("logs", help="print what a container wrote")
-    logs.add_argument("pod")
+    logs.add_argument("pod", metavar="NAME", help="of a pod; container/NAME is a container alone")
     logs.add_argument("-c", "--container", metavar="NAME")
     logs.add_argument("--tail", type=_count, metavar="LINES", help="only the last lines")
     _namespace(logs)
     logs.set_defaults(run=_logs)
 
-    delete = verbs.add_parser("delete", help="stop and remove a pod")
-    delete.add_argument("kind", choices=["pod"])
+    delete = verbs.add_parser("delete", help="stop and remove a pod, or a container alone")
+    delete.add_argument("kind", choices=["pod", "container"])
     delete.add_argument("name")
     delete.add_argument("--grace-period", type=_count, metavar="SECONDS", help="default: the pod's own")
     _namespace(delete)
@@ -165,7 +165,8 @@ def _get(arguments: argparse.Namespace) -> int:
 
     runtime = Runtime()
     name, namespace = arguments.name, arguments.namespace
-    pods = [runtime.get(name, namespace)] if name else runtime.list(namespace)
+    kind = arguments.kind.removesuffix("s").capitalize()
+    pods = [runtime.get(name, namespace, kind)] if name else runtime.list(namespace, kind)
     if arguments.output == "json":
         answer: dict[str, Any] = {"apiVersion": "v1", "kind": "List", "items": pods}
         print_json(pods[0] if name else answer)
@@ -177,7 +178,11 @@ def _get(arguments: argparse.Namespace) -> int:
 def _logs(arguments: argparse.Namespace) -> int:
     from podwright.runtime import Runtime
 
-    lines = Runtime().logs(arguments.pod, arguments.namespace, container=arguments.container, tail=arguments.tail)
+    kind, slash, name = arguments.pod.rpartition("/")
+    if slash and kind not in ("pod", "container"):
+        raise ManifestError(f"{arguments.pod} is no name: write pod/NAME or container/NAME")
+    asked = {"container": arguments.container, "tail": arguments.tail, "kind": (kind or "pod").capitalize()}
+    lines = Runtime().logs(name, arguments.namespace, **asked)
     for line in lines:
         sys.stdout.buffer.write(line.encode() + b"\n")  # as it was written, whatever the locale
     return 0
@@ -187,10 +192,11 @@ def _delete(arguments: argparse.Namespace) -> int:
     from podwright.errors import NotFound
     from podwright.runtime import Runtime
 
-    result = Runtime().delete(arguments.name, arguments.namespace, grace=arguments.grace_period)
+    kind, name, namespace = arguments.kind, arguments.name, arguments.namespace
+    result = Runtime().delete(name, namespace, grace=arguments.grace_period, kind=kind.capitalize())
     if not result.plan.changed:
-        raise NotFound(f"there is no pod {arguments.name} in namespace {arguments.namespace}")
-    print(f"pod/{arguments.name} deleted")
+        raise NotFound(f"there is no {kind} {name} in namespace {namespace}")
+    print(f"{kind}/{name} deleted")
     return 0
 
 

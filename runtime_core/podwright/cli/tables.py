@@ -15,19 +15,20 @@ def print_json(value: object) -> None:
 
 
 def print_pods(pods: list[dict[str, Any]]) -> None:
-    """Print one line a pod: name, ready containers, what it does, restarts, age and address."""
+    """Print one line a pod (or container alone): name, ready containers, what it does, restarts, age and address."""
     rows = [("NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP")]
     for pod in pods:
         status = pod["status"]
+        metadata = pod.get("metadata", pod)  # a container has its name beside its other fields
         containers = status["containerStatuses"]
         ready = sum(item["ready"] for item in containers)
         rows.append(
             (
-                pod["metadata"]["name"],
+                metadata["name"],
                 f"{ready}/{len(containers)}",
                 _summary(status),
                 str(sum(item["restartCount"] for item in containers)),
-                _age(pod["metadata"]["creationTimestamp"]),
+                _age(metadata["creationTimestamp"]),
                 status.get("podIP", "<none>"),
             )
         )

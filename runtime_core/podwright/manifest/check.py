@@ -61,6 +61,12 @@ def resolve(node: Schema) -> tuple[str, Schema]:
     return "", node
 
 
+def node_of(kind: str) -> Schema:
+    """Return the schema of a kind of object: ``Pod``, or one of its parts."""
+    node: Schema = schema() if kind == "Pod" else schema()["$defs"].get(kind, {})
+    return node
+
+
 def accepts(value: object, node: Schema | None = None) -> bool:
     """Tell whether a value (a whole Pod, unless a node is given) has the structure that the schema asks for."""
     node = schema() if node is None else node

@@ -17,28 +17,28 @@ _TYPES = {
 }
 _MOST_DETAILS = 100  # a hostile manifest may have a million; a few are shown
 _HOMES = {"Pod": "", "ObjectMeta": "metadata.", "PodSpec": "spec.", "Container": "spec.containers[…]."}
-"""Kinds in which a misplaced field is looked for, and where these stand."""
+"""Kinds in which a misplaced field of a Pod is looked for, and where these stand."""
 
 
-def explain(pod: object) -> list[Fault]:
-    """Return the structural faults of a (sifted) Pod in the order of its fields; none when pydantic accepts it."""
+def explain(manifest: object, kind: str = "Pod") -> list[Fault]:
+    """Return the structural faults of a (sifted) object in the order of its fields; none when pydantic accepts it."""
     from pydantic import ValidationError
 
-    from podwright.manifest.models import Pod
+    from podwright.manifest import models
 
     try:
-        Pod.model_validate(pod)
+        getattr(models, kind).model_validate(manifest)
     except ValidationError as error:
         faults: dict[str, Fault] = {}
         for detail in error.errors(include_url=False)[:_MOST_DETAILS]:
-            fault = _fault(pod, dict(detail))
+            fault = _fault(manifest, dict(detail), kind)
             faults.setdefault(fault.field, fault)  # a union gives one detail for each of its members
         return list(faults.values())
     return []
 
 
-def _fault(pod: object, detail: dict[str, Any]) -> Fault:
-    loc = _existing(pod, detail["loc"], is_missing=detail["type"] == "missing")
+def _fault(manifest: object, detail: dict[str, Any], root: str) -> Fault:
+    loc = _existing(manifest, detail["loc"], is_missing=detail["type"] == "missing")
     field = paths.render(loc)
     value = detail["input"]
     context = detail.get("ctx", {})
@@ -46,7 +46,7 @@ def _fault(pod: object, detail: dict[str, Any]) -> Fault:
         case "missing":
             return Fault(field, "required, but missing")
         case "extra_forbidden":
-            return Fault(field, _unknown(loc), value)
+            return Fault(field, _unknown(loc, root), value)
         case "invalid_key":
             return Fault(field, "the key must be a string", loc[-1])
         case "too_long":
@@ -70,7 +70,7 @@ def _fault(pod: object, detail: dict[str, Any]) -> Fault:
 def _wrong_type(detail: dict[str, Any], loc: tuple[object, ...]) -> str:
     if detail["loc"][-1] == "[key]":
         return "the key must be a string"
-    if len(loc) > 1 and loc[-2] in ("limits", "requests", "overhead"):
+    if loc[-1:] == ("sizeLimit",) or (len(loc) > 1 and loc[-2] in ("limits", "requests", "overhead")):
         return "must be a quantity such as 250m, 1.5, 64Mi or 2G"
     reason = _TYPES.get(detail["type"], str(detail["msg"]))
     if detail["type"] == "string_type" and isinstance(detail["input"], (int, float)):
@@ -78,9 +78,9 @@ def _wrong_type(detail: dict[str, Any], loc: tuple[object, ...]) -> str:
     return reason
 
 
-def _existing(pod: object, loc: tuple[int | str, ...], *, is_missing: bool) -> tuple[object, ...]:
+def _existing(manifest: object, loc: tuple[int | str, ...], *, is_missing: bool) -> tuple[object, ...]:
     """Cut off pydantic's names for the members of a union and for keys, which are no part of the manifest."""
-    here: Any = pod
+    here: Any = manifest
     for depth, part in enumerate(loc):
         in_list = isinstance(here, list) and isinstance(part, int) and part < len(here)
         if not in_list and not (isinstance(here, dict) and part in here):
@@ -89,11 +89,11 @@ def _existing(pod: object, loc: tuple[int | str, ...], *, is_missing: bool) -> t
     return loc
 
 
-def _unknown(loc: tuple[object, ...]) -> str:
+def _unknown(loc: tuple[object, ...], root: str) -> str:
     """Word an unknown field: with the name that was meant, if one is like it or belongs elsewhere."""
     wanted = str(loc[-1])
-    kind = _kind(loc[:-1])
-    for other, home in _HOMES.items():
+    kind = _kind(loc[:-1], root)
+    for other, home in _HOMES.items() if root == "Pod" else ():
         if other != kind and wanted in _known(other):
             return f"unknown field; did you mean {home}{wanted}?"
     import difflib
@@ -103,9 +103,9 @@ def _unknown(loc: tuple[object, ...]) -> str:
     return f"unknown field; did you mean {plain[near[0]]}?" if near else "unknown field"
 
 
-def _kind(loc: tuple[object, ...]) -> str:
+def _kind(loc: tuple[object, ...], root: str) -> str:
     """Return the kind of the object at a place."""
-    name, node = "Pod", check.schema()
+    name, node = root, check.node_of(root)
     for part in loc:
         inside = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
         name, node = check.resolve(inside)
@@ -114,5 +114,4 @@ def _kind(loc: tuple[object, ...]) -> str:
 
 def _known(kind: str) -> set[str]:
     """Return the names of all fields that Kubernetes gives a kind of object."""
-    node = check.schema() if kind == "Pod" else check.schema()["$defs"].get(kind, {})
-    return {*node.get("properties", ()), *REFUSED.get(kind, ()), *SERVER_SET.get(kind, ())}
+    return {*check.node_of(kind).get("properties", ()), *REFUSED.get(kind, ()), *SERVER_SET.get(kind, ())}

@@ -20,8 +20,12 @@ from podwright.manifest import names
 DnsLabel = Annotated[str, Field(pattern=names.DNS_LABEL, max_length=names.LABEL_LENGTH)]
 DnsLabelOrNothing = Annotated[str, Field(pattern=names.DNS_LABEL_OR_NOTHING, max_length=names.LABEL_LENGTH)]
 DnsSubdomain = Annotated[str, Field(pattern=names.DNS_SUBDOMAIN, max_length=names.SUBDOMAIN_LENGTH)]
+Image = Annotated[str, Field(pattern=names.IMAGE, max_length=names.IMAGE_LENGTH)]
 Quantity = str | int | float
 Quantities = dict[str, Quantity]
+UserId = Annotated[int, Field(ge=0, le=2**31 - 1)]
+GracePeriod = Annotated[int, Field(ge=0, le=limits.MAX_GRACE_PERIOD_SECS)]
+RestartPolicy = Literal["Always", "OnFailure", "Never"]
 
 
 class _Object(BaseModel):
@@ -61,17 +65,96 @@ class ResourceRequirements(_Object):
     """What the container is weighed by: `cpu`, `memory`; the limits unless given."""
 
 
+class Capabilities(_Object):
+    """Capabilities on top of the default ones, or taken from them."""
+
+    add: list[str] | None = None
+    """Names such as `NET_ADMIN`, or `ALL`."""
+    drop: list[str] | None = None
+    """Names such as `NET_RAW`, or `ALL`, which leaves what `add` names."""
+
+
+class SeccompProfile(_Object):
+    """The filter of system calls."""
+
+    type: Literal["RuntimeDefault", "Unconfined", "Localhost"]
+    """Localhost is a profile of this host's."""
+    localhost_profile: str | None = None
+    """File of the profile, relative to `seccomp/` in Podwright's state directory."""
+
+
 class SecurityContext(_Object):
-    """Security settings of a container; only the empty one in this release."""
+    """Security settings of a container; they come before those of the pod."""
+
+    run_as_user: UserId | None = None
+    """Number of the user; the image's unless given."""
+    run_as_group: UserId | None = None
+    """Number of the primary group; the user's unless given."""
+    run_as_non_root: bool | None = None
+    """Refuse to run as user 0."""
+    capabilities: Capabilities | None = None
+    """What root may do in the container."""
+    privileged: bool | None = None
+    """All capabilities, all devices, no system call filter, nothing masked."""
+    allow_privilege_escalation: bool | None = None
+    """Whether setuid programs work; false unless the container is privileged or has SYS_ADMIN."""
+    read_only_root_filesystem: bool | None = None
+    """Whether all but the mounts is read-only."""
+    proc_mount: Literal["", "Default", "Unmasked"] | None = None
+    """Only Default."""
+    seccomp_profile: SeccompProfile | None = None
+    """RuntimeDefault unless given."""
 
 
-class Container(_Object):
-    """One container of the pod."""
+class HostPathVolume(_Object):
+    """A file or directory of the host."""
+
+    path: Annotated[str, Field(pattern=names.SOME_PATH)]
+    """Where it is on the host."""
+    type: (
+        Literal["", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice"]
+        | None
+    ) = None
+    """What must be there, or be made; nothing is checked unless given, and a missing path becomes a directory."""
+
+
+class EmptyDirVolume(_Object):
+    """A directory that is empty when the pod is made, and gone with it."""
+
+    medium: Literal["", "Memory"] | None = None
+    """Memory is a tmpfs that the pod's containers share."""
+    size_limit: Quantity | None = None
+    """Only of a tmpfs."""
+
+
+class Volume(_Object):
+    """Something that containers can mount: an emptyDir unless it says otherwise."""
 
     name: DnsLabel
     """Unique within the pod."""
-    image: Annotated[str, Field(pattern=names.IMAGE, max_length=names.IMAGE_LENGTH)]
-    """Image reference; without a registry, docker.io."""
+    host_path: HostPathVolume | None = None
+    """A file or directory of the host."""
+    empty_dir: EmptyDirVolume | None = None
+    """A directory of the pod's own."""
+
+
+Volumes = Annotated[list[Volume], Field(max_length=limits.MAX_VOLUMES_PER_POD)]
+
+
+class VolumeMount(_Object):
+    """Where a container sees a volume."""
+
+    name: DnsLabel
+    """Of the volume."""
+    mount_path: Annotated[str, Field(pattern=names.SOME_PATH)]
+    """Where it is in the container."""
+    read_only: bool | None = None
+    """Whether the container may only read; not so for what is mounted further down."""
+
+
+class _ContainerFields(_Object):
+    """What every container has, in a pod or alone."""
+
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """Always for the tag `latest`, else IfNotPresent."""
     command: list[str] | None = None
@@ -87,7 +170,18 @@ class Container(_Object):
     resources: ResourceRequirements | None = None
     """CPU and memory."""
     security_context: SecurityContext | None = None
-    """Only `{}` in this release."""
+    """User, capabilities, system calls."""
+    volume_mounts: list[VolumeMount] | None = None
+    """Where the container sees the volumes."""
+
+
+class Container(_ContainerFields):
+    """One container of the pod."""
+
+    name: DnsLabel
+    """Unique within the pod."""
+    image: Image
+    """Image reference; without a registry, docker.io."""
 
 
 class HostAlias(_Object):
@@ -107,7 +201,18 @@ class PodOS(_Object):
 
 
 class PodSecurityContext(_Object):
-    """Security settings of the pod; only the empty one in this release."""
+    """Security settings for all containers that do not have their own."""
+
+    run_as_user: UserId | None = None
+    """Number of the user; the image's unless given."""
+    run_as_group: UserId | None = None
+    """Number of the primary group; the user's unless given."""
+    run_as_non_root: bool | None = None
+    """Refuse to run as user 0."""
+    supplemental_groups: list[UserId] | None = None
+    """Numbers of groups, on top of those that the image gives the user."""
+    seccomp_profile: SeccompProfile | None = None
+    """RuntimeDefault unless given."""
 
 
 class Toleration(_Object):
@@ -145,9 +250,9 @@ class PodSpec(_Object):
 
     containers: Annotated[list[Container], Field(min_length=1, max_length=limits.MAX_CONTAINERS_PER_POD)]
     """Started in this order."""
-    restart_policy: Literal["Always", "OnFailure", "Never"] | None = None
+    restart_policy: RestartPolicy | None = None
     """When a container that ended is started again; Always unless given."""
-    termination_grace_period_seconds: Annotated[int, Field(ge=0, le=limits.MAX_GRACE_PERIOD_SECS)] | None = None
+    termination_grace_period_seconds: GracePeriod | None = None
     """Seconds between the stop signal and KILL; 30 unless given."""
     hostname: DnsLabelOrNothing | None = None
     """The pod's name unless given."""
@@ -161,7 +266,9 @@ class PodSpec(_Object):
     os: PodOS | None = None
     """Operating system of the containers."""
     security_context: PodSecurityContext | None = None
-    """Only `{}` in this release."""
+    """User and system calls of all containers."""
+    volumes: Volumes | None = None
+    """What the containers can mount."""
     tolerations: list[Toleration] | None = None
     """Without effect here."""
     affinity: Affinity | None = None
@@ -212,3 +319,30 @@ class Pod(_Object):
     """Its name, namespace, labels and annotations."""
     spec: PodSpec
     """Its containers, and how to run them."""
+
+
+class LoneContainer(_ContainerFields):
+    """A container without a pod around it: Kubernetes' container, and what else of a Pod one container needs."""
+
+    kind: Literal["Container"]
+    """Always Container."""
+    name: DnsLabel
+    """Unique within the namespace."""
+    namespace: DnsLabelOrNothing | None = None
+    """`default` unless given."""
+    labels: dict[str, str] | None = None
+    """Key and value pairs to select containers by."""
+    annotations: dict[str, str] | None = None
+    """Key and value pairs of any content."""
+    state: Literal["present", "stopped"] | None = None
+    """Whether it runs or is only recorded; present unless given."""
+    image: Image | None = None
+    """Image reference; without a registry, docker.io. Either this or `rootfs`."""
+    rootfs: Annotated[str, Field(pattern=names.SOME_PATH)] | None = None
+    """Directory of the host to use instead of an image; it is never written."""
+    volumes: Volumes | None = None
+    """What the container can mount."""
+    restart_policy: RestartPolicy | None = None
+    """When the container is started again after it ended; Always unless given."""
+    termination_grace_period_seconds: GracePeriod | None = None
+    """Seconds between the stop signal and KILL; 30 unless given."""

@@ -30,6 +30,8 @@ IMAGE = (
 """An image reference: ``[registry[:port]/]path[:tag][@digest]``."""
 ABSOLUTE_PATH = "^(/.*)?$"
 """An absolute path on one line, or nothing."""
+SOME_PATH = "^/.*$"
+"""An absolute path on one line."""
 
 LABEL_LENGTH = 63
 SUBDOMAIN_LENGTH = 253
@@ -46,6 +48,7 @@ MEANING = {
     PORT_NAME: "must be lower case letters, digits and '-'",
     IMAGE: "must be an image reference such as registry.example.com/team/app:1.2 (the path in lower case)",
     ABSOLUTE_PATH: "must be an absolute path",
+    SOME_PATH: "must be an absolute path",
 }
 """Pattern to the words of an error."""
 

@@ -10,7 +10,7 @@ import json
 from typing import Any, NamedTuple
 
 from podwright.limits import MAX_MANIFEST_SIZE
-from podwright.manifest import check, expand, names, quantity, rules
+from podwright.manifest import check, expand, lone, names, quantity, rules, security, volumes
 from podwright.manifest.faults import Fault, error
 from podwright.manifest.ignored import warnings_of
 from podwright.manifest.sift import sift
@@ -30,20 +30,49 @@ class Normalised(NamedTuple):
 
 
 def normalise(manifest: dict[str, Any]) -> Normalised:
-    """Check a Pod and return its normal form. Raises ManifestError with the first few things that are wrong."""
-    _check_envelope(manifest)
-    pod, faults, warnings = sift(manifest)
-    if not check.accepts(pod):
-        from podwright.manifest.explain import explain
+    """Check a Pod, or a container alone, and return its normal form (see ``lone.py`` for the latter's).
 
-        faults += explain(pod)
-    faults = faults or rules.faults_of(pod)
+    Raises ManifestError with the first few things that are wrong.
+    """
+    _check_envelope(manifest)
+    if manifest.get("kind") == lone.KIND:
+        return _container_alone(manifest)
+    pod, warnings = _checked(manifest, "Pod")
+    faults = rules.faults_of(pod)
     if faults:
         raise error(faults)
     warnings += warnings_of(pod["spec"])
-    normal = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(pod["metadata"]), "spec": {}}
-    normal["spec"] = _spec(pod["spec"], pod["metadata"]["name"], warnings)
-    return Normalised(normal, warnings)
+    return Normalised({"apiVersion": "v1", "kind": "Pod", **_normal(pod, warnings)}, warnings)
+
+
+def _container_alone(manifest: dict[str, Any]) -> Normalised:
+    container, warnings = _checked(manifest, "LoneContainer")
+    pod = lone.wrap(container)
+    faults = lone.faults_of(container)
+    for fault in rules.faults_of(pod):
+        faults.append(fault._replace(field=lone.own_path(fault.field), reason=lone.own_words(fault.reason)))
+    if faults:
+        raise error(faults)
+    state = container.get("state") or "present"
+    normal = {"kind": lone.KIND, "state": state, **_normal(pod, warnings)}
+    del normal["spec"]["dnsPolicy"]  # not to be chosen, so nobody needs to see it
+    return Normalised(normal, [lone.own_words(warning) for warning in warnings])
+
+
+def _checked(manifest: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
+    """Return a manifest whose structure is right, without what asks for nothing, and warnings."""
+    sifted, faults, warnings = sift(manifest, kind)
+    if not check.accepts(sifted, check.node_of(kind)):
+        from podwright.manifest.explain import explain
+
+        faults += explain(sifted, kind)
+    if faults:
+        raise error(faults)
+    return sifted, warnings
+
+
+def _normal(pod: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+    return {"metadata": _metadata(pod["metadata"]), "spec": _spec(pod["spec"], pod["metadata"]["name"], warnings)}
 
 
 def _check_envelope(manifest: object) -> None:
@@ -51,7 +80,7 @@ def _check_envelope(manifest: object) -> None:
     if not isinstance(manifest, dict):
         raise error([Fault("manifest", "must be an object with apiVersion, kind, metadata and spec", manifest)])
     kind = manifest.get("kind")
-    if isinstance(kind, str) and kind != "Pod":
+    if isinstance(kind, str) and kind not in ("Pod", lone.KIND):
         raise error([Fault("kind", "podwright runs Pods, and no other kind", kind)])
     try:
         text = json.dumps(manifest, separators=(",", ":"), ensure_ascii=False)
@@ -75,6 +104,7 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
     grace = spec.get("terminationGracePeriodSeconds")
     hostname = spec.get("hostname")
     runtime_class = spec.get("runtimeClassName")
+    context = security.pod_normal(spec.get("securityContext") or {})
     return {
         "restartPolicy": spec.get("restartPolicy") or "Always",
         "terminationGracePeriodSeconds": DEFAULT_GRACE_PERIOD if grace is None else grace,
@@ -86,20 +116,27 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
                 {"ip": rules.canonical_ip(alias["ip"]), "hostnames": alias["hostnames"]}
                 for alias in spec.get("hostAliases") or []
             ],
+            securityContext=context,
+            volumes=sorted(map(volumes.normal, spec.get("volumes") or ()), key=lambda volume: str(volume["name"])),
         ),
         "containers": [
-            _container(container, f"spec.containers[{index}]", warnings)
+            _container(container, context, f"spec.containers[{index}]", warnings)
             for index, container in enumerate(spec["containers"])
         ],
     }
 
 
-def _container(container: dict[str, Any], field: str, warnings: list[str]) -> dict[str, Any]:
-    tag = names.image_tag(container["image"])
+def _container(
+    container: dict[str, Any], pod_context: dict[str, Any], field: str, warnings: list[str]
+) -> dict[str, Any]:
+    image = container.get("image")
+    default = image and ("Always" if names.image_tag(image) == "latest" else "IfNotPresent")
+    mounts = map(volumes.normal_mount, container.get("volumeMounts") or ())
     return _filled(
         name=container["name"],
-        image=container["image"],
-        imagePullPolicy=container.get("imagePullPolicy") or ("Always" if tag == "latest" else "IfNotPresent"),
+        image=image,
+        imagePullPolicy=container.get("imagePullPolicy") or default,
+        rootfs=volumes.plain_path(container["rootfs"]) if container.get("rootfs") else None,
         command=container.get("command"),
         args=container.get("args"),
         workingDir=container.get("workingDir"),
@@ -109,6 +146,8 @@ def _container(container: dict[str, Any], field: str, warnings: list[str]) -> di
             key=lambda port: (port["containerPort"], port["protocol"]),
         ),
         resources=_resources(container.get("resources") or {}, f"{field}.resources", warnings),
+        securityContext=security.normal(container.get("securityContext") or {}, pod_context),
+        volumeMounts=sorted(mounts, key=lambda mount: str(mount["mountPath"])),
     )
 
 

@@ -7,7 +7,7 @@ Each function takes a part of a Pod whose structure is right and yields the faul
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from podwright.manifest import names, quantity
+from podwright.manifest import names, quantity, security, volumes
 from podwright.manifest.faults import Fault
 from podwright.manifest.paths import in_brackets
 
@@ -72,10 +72,22 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
         if canonical_ip(alias["ip"]) is None:
             yield Fault(f"spec.hostAliases[{index}].ip", "must be an IPv4 or IPv6 address", alias["ip"])
     yield from _unique(aliases, lambda alias: canonical_ip(alias["ip"]), "spec.hostAliases", "ip")
+    given = spec.get("volumes") or []
+    yield from _unique(given, lambda volume: volume["name"], "spec.volumes", "name")
+    yield from volumes.faults_of(given, "spec.volumes")
+    context = spec.get("securityContext") or {}
+    yield from security.pod_faults_of(context, "spec.securityContext")
     containers = spec["containers"]
     yield from _unique(containers, lambda container: container["name"], "spec.containers", "name")
     for index, container in enumerate(containers):
-        yield from _container(container, f"spec.containers[{index}]")
+        field = f"spec.containers[{index}]"
+        yield from _container(container, field)
+        yield from security.faults_of(container.get("securityContext") or {}, context, f"{field}.securityContext")
+        mounts = container.get("volumeMounts") or []
+        yield from volumes.mount_faults_of(mounts, given, f"{field}.volumeMounts")
+        yield from _unique(
+            mounts, lambda mount: volumes.plain_path(mount["mountPath"]), f"{field}.volumeMounts", "mountPath"
+        )
 
 
 def _container(container: dict[str, Any], field: str) -> Iterator[Fault]:

@@ -13,9 +13,12 @@ def generate() -> str:
     """Return the text of the schema, as the models define it."""
     import json
 
-    from podwright.manifest.models import Pod
+    from podwright.manifest.models import LoneContainer, Pod
 
-    document = _without_noise({"$schema": "https://json-schema.org/draft/2020-12/schema", **Pod.model_json_schema()})
+    pod, container = (model.model_json_schema() for model in (Pod, LoneContainer))
+    parts = container.pop("$defs")
+    pod["$defs"] |= {**parts, "LoneContainer": container}
+    document = _without_noise({"$schema": "https://json-schema.org/draft/2020-12/schema", **pod})
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 

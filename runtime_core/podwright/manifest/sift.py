@@ -20,14 +20,16 @@ class Sifted(NamedTuple):
     warnings: list[str]
 
 
-def sift(manifest: object) -> Sifted:
-    """Copy a manifest, taking out what is refused, switched off or set by a server.
+def sift(manifest: object, kind: str = "Pod") -> Sifted:
+    """Copy a manifest of a kind, taking out what is refused, switched off or set by a server.
 
     Whole floats become integers, as some front ends (Pulumi) have no other number. Whatever else is wrong stays, for
     ``check`` to find.
     """
     sifted = Sifted(None, [], [])
-    return sifted._replace(pod=_value(manifest, check.schema(), (), sifted))
+    node = check.node_of(kind)
+    copy = _object(manifest, kind, node, (), sifted) if isinstance(manifest, dict) else manifest
+    return sifted._replace(pod=copy)
 
 
 def _value(value: object, node: check.Schema, loc: tuple[object, ...], out: Sifted) -> object:
@@ -36,7 +38,7 @@ def _value(value: object, node: check.Schema, loc: tuple[object, ...], out: Sift
         out.faults.append(Fault(paths.render(loc[:8]), f"is nested deeper than {_MAX_DEPTH} levels"))
         return None
     if isinstance(value, dict):
-        return _object(value, kind if loc else "Pod", node, loc, out)
+        return _object(value, kind, node, loc, out)
     if isinstance(value, (list, tuple)):
         items = node.get("items", {})
         return [_value(item, items, (*loc, index), out) for index, item in enumerate(value)]

@@ -27,7 +27,10 @@ class Refused(NamedTuple):
 
 _THIS_HOST = "remove it: the pod runs on the host that it is applied to"
 _CLUSTER = "remove it: there is no cluster behind this host"
-_SECURITY = "remove it: every container runs with the default capabilities, seccomp filter and no_new_privs"
+_LABELS = "remove it: containers run without a profile of AppArmor or SELinux"
+_WINDOWS = "remove it: containers run Linux here"
+_OTHER_VOLUME = "use hostPath or emptyDir"
+_NO_STORAGE = "use hostPath, for what is mounted on the host"
 _REQUIRED_AFFINITY = Refused(_THIS_HOST)
 _ON_BY_DEFAULT = Refused(is_off=lambda value: value is True)
 _PLAIN = Refused()
@@ -38,9 +41,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "finalizers": Refused(_CLUSTER),
     },
     "PodSpec": {
-        "volumes": Refused(
-            "remove it, and each volumeMounts (a Pod exported from a cluster has one for its service account's token)"
-        ),
         "initContainers": _PLAIN,
         "ephemeralContainers": _PLAIN,
         "activeDeadlineSeconds": Refused(is_off=_never),
@@ -71,7 +71,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "restartPolicyRules": _PLAIN,
         # NotRequired is what happens here: new limits are written to the running container's cgroup.
         "resizePolicy": Refused(is_off=lambda value: _restart_policies(value) <= {"NotRequired"}),
-        "volumeMounts": Refused("remove it, and spec.volumes"),
         "volumeDevices": _PLAIN,
         "livenessProbe": _PLAIN,
         "readinessProbe": _PLAIN,
@@ -90,42 +89,63 @@ REFUSED: dict[str, dict[str, Refused]] = {
     "EnvVar": {"valueFrom": Refused("give the variable a value", _never)},
     "ResourceRequirements": {"claims": _PLAIN},
     "SecurityContext": {
-        **dict.fromkeys(
-            (
-                "capabilities",
-                "privileged",
-                "seLinuxOptions",
-                "windowsOptions",
-                "runAsNonRoot",
-                "readOnlyRootFilesystem",
-                "seccompProfile",
-                "appArmorProfile",
-            ),
-            Refused(_SECURITY),
-        ),
-        # For these, 0 and false are requests, not ways to say no.
-        **dict.fromkeys(("runAsUser", "runAsGroup", "allowPrivilegeEscalation"), Refused(_SECURITY, _never)),
-        "procMount": Refused(_SECURITY, lambda value: value in ("", "Default")),
+        "seLinuxOptions": Refused(_LABELS),
+        "windowsOptions": Refused(_WINDOWS),
+        "appArmorProfile": Refused(_LABELS, lambda value: _type_of(value) == "Unconfined"),
     },
     "PodSecurityContext": {
+        "seLinuxOptions": Refused(_LABELS),
+        "seLinuxChangePolicy": Refused(_LABELS),
+        "windowsOptions": Refused(_WINDOWS),
+        "supplementalGroupsPolicy": Refused(is_off=lambda value: value in ("", "Merge")),
+        "fsGroup": Refused("remove it, and give the volume's directory the group on the host", _never),
+        "fsGroupChangePolicy": _PLAIN,
+        "sysctls": _PLAIN,
+        "appArmorProfile": Refused(_LABELS, lambda value: _type_of(value) == "Unconfined"),
+    },
+    "Volume": {
+        **dict.fromkeys(
+            ("configMap", "secret", "downwardAPI", "gitRepo", "image", "ephemeral"), Refused(_OTHER_VOLUME, _never)
+        ),
+        "projected": Refused(
+            "remove it, and its volumeMounts (a Pod exported from a cluster has one for its service account's token)",
+            _never,
+        ),
         **dict.fromkeys(
             (
-                "seLinuxOptions",
-                "seLinuxChangePolicy",
-                "windowsOptions",
-                "runAsNonRoot",
-                "supplementalGroups",
-                "supplementalGroupsPolicy",
-                "fsGroupChangePolicy",
-                "sysctls",
-                "seccompProfile",
-                "appArmorProfile",
+                "awsElasticBlockStore",
+                "azureDisk",
+                "azureFile",
+                "cephfs",
+                "cinder",
+                "csi",
+                "fc",
+                "flexVolume",
+                "flocker",
+                "gcePersistentDisk",
+                "glusterfs",
+                "iscsi",
+                "nfs",
+                "persistentVolumeClaim",
+                "photonPersistentDisk",
+                "portworxVolume",
+                "quobyte",
+                "rbd",
+                "scaleIO",
+                "storageos",
+                "vsphereVolume",
             ),
-            Refused(_SECURITY),
+            Refused(_NO_STORAGE, _never),
         ),
-        **dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), Refused(_SECURITY, _never)),
+    },
+    "VolumeMount": {
+        "subPath": Refused("remove it, and make a hostPath volume of what lies below"),
+        "subPathExpr": Refused("remove it, and make a hostPath volume of what lies below"),
+        "mountPropagation": Refused(is_off=lambda value: value in ("", "None")),
+        "recursiveReadOnly": Refused(is_off=lambda value: value in ("", "Disabled")),
     },
 }
+REFUSED["LoneContainer"] = {key: value for key, value in REFUSED["Container"].items() if key != "restartPolicy"}
 """Kind to field to the refusal."""
 
 SERVER_SET: dict[str, frozenset[str]] = {
@@ -151,3 +171,7 @@ def _restart_policies(value: object) -> set[object]:
     if not isinstance(value, list):
         return {value}
     return {item.get("restartPolicy") if isinstance(item, dict) else item for item in value}
+
+
+def _type_of(value: object) -> object:
+    return value.get("type") if isinstance(value, dict) else value

@@ -10,6 +10,33 @@ Mount = dict[str, Any]
 _CGROUP_ROOT = "/sys/fs/cgroup"
 
 
+def container_mounts(
+    pod_dir: str,
+    cgroup_path: str,
+    cgroup_dirs: Sequence[str],
+    volumes: Sequence[tuple[str, str, bool]],
+    *,
+    privileged: bool = False,
+) -> list[Mount]:
+    """Return all mounts of a container, what holds others before what it holds.
+
+    ``volumes`` are (source, target, whether it is read-only); one at the place of a standard mount takes it.
+    """
+    taken = {target for _, target, _ in volumes}
+    mounts = [
+        mount for mount in standard_mounts(pod_dir, cgroup_path, cgroup_dirs) if mount["destination"] not in taken
+    ]
+    if privileged:
+        mounts = [{**mount, "options": [one for one in mount["options"] if one != "ro"]} for mount in mounts]
+    mounts += [
+        _mount(target, "bind", source, "rbind", "rprivate", "ro" if read_only else "rw")
+        for source, target, read_only in volumes
+    ]
+    if not volumes:
+        return mounts  # as listed, they are in order
+    return sorted(mounts, key=lambda mount: mount["destination"].count("/"))
+
+
 def standard_mounts(pod_dir: str, cgroup_path: str, cgroup_dirs: Sequence[str]) -> list[Mount]:
     """Return the mounts in their order; ``pod_dir`` holds what the pod's containers share, see ARCHITECTURE.md.
 

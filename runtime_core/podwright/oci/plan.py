@@ -47,12 +47,12 @@ def compile_plan(
     lower: Sequence[str],
     cgroups: Sequence[str],
     oom_events: Mapping[str, str] | None,
-    seccomp: str | None,
+    seccomp: str | SeccompFilter | None,
 ) -> dict[str, Any]:
     """Return the plan of container ``name`` of a pod, as ``plan.json`` has it.
 
     ``lower`` are the image's layer directories (topmost first), ``cgroups`` the container's cgroup directories,
-    ``oom_events`` where its OOM kills are counted (None: nowhere), ``seccomp`` the file of the compiled filter (None
+    ``oom_events`` where its OOM kills are counted (None: nowhere), ``seccomp`` the compiled filter, or its file (None
     only when the configuration asks for none). Raises ManifestError naming the first member that cannot be carried out.
     """
     from podwright.oci.pod_rules import PodFilter, check_pod
@@ -65,8 +65,9 @@ def compile_plan(
         raise ManifestError("linux.seccomp and the compiled filter must come together", field="linux.seccomp")
     # The supervisor starts the container inside the pod's own.
     namespaces = Namespaces(_linux(spec).get("namespaces") or (), inherited=("network", "ipc", "uts"))
+    seccomp = PodFilter(seccomp) if isinstance(seccomp, str) else seccomp
     return {
-        **_plan(spec, namespaces, (), None if seccomp is None else PodFilter(seccomp), [["overlay"]], "pivot_root"),
+        **_plan(spec, namespaces, (), seccomp, [["overlay"]], "pivot_root"),
         "name": name,
         "hash": spec_hash,
         "stopSignal": stop_signal,

@@ -48,8 +48,8 @@ def check_pod(spec: Mapping[str, Any], name: str, cgroups: Sequence[str]) -> Non
     for key, value in resources.items():
         if key not in ("cpu", "memory", "pids", "devices") and value:
             raise _unsupported(f"linux.resources.{key}", value)
-    # Nothing but the default devices: what podwright.cgroups gives every container.
-    if resources.get("devices", [{"allow": False, "access": "rwm"}]) != [{"allow": False, "access": "rwm"}]:
+    # Nothing but the default devices, or all of them: the two that podwright.cgroups gives a pod's container.
+    if resources.get("devices") not in (None, *([{"allow": allow, "access": "rwm"}] for allow in (False, True))):
         raise _unsupported("linux.resources.devices", resources["devices"])
 
 

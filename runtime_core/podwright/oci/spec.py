@@ -9,19 +9,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from podwright.errors import ImageError, ManifestError
-from podwright.oci.mounts import read_only_cgroup_paths, standard_mounts
+from podwright.oci.host_devices import host_devices
+from podwright.oci.mounts import container_mounts, read_only_cgroup_paths
+from podwright.oci.security import DEFAULT as DEFAULT_SECURITY
+from podwright.oci.security import Security
 from podwright.oci.users import User
-from podwright.security import capabilities
 
 SECCOMP_ANNOTATION = "podwright.runtime/seccomp-profile"
 """Names the system call filter by the word of Kubernetes' seccompProfile.type; the profile itself would be repeated in
 every container's configuration."""
-DEFAULT_SECCOMP = "RuntimeDefault"
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HANDLED = frozenset(
     (
         "name",
         "image",
+        "rootfs",
         "imagePullPolicy",  # decided before
         "command",
         "args",
@@ -29,7 +31,8 @@ _HANDLED = frozenset(
         "workingDir",
         "ports",  # informational
         "resources",  # in Cgroup.limits
-        "securityContext",  # empty, see _refuse_unknown
+        "securityContext",  # decided in Security and User
+        "volumeMounts",  # in volumes
     )
 )
 # Kubernetes' own lists (pkg/securitycontext/util.go): what /proc and /sys tell of the host, or let root change of it.
@@ -97,16 +100,19 @@ def container_spec(
     oom_score_adj: int,
     declared: Mapping[str, str],
     expand: Expand,
+    security: Security = DEFAULT_SECURITY,
+    volumes: Sequence[tuple[str, str, bool]] = (),
 ) -> dict[str, Any]:
     """Return the ``config.json`` of one container.
 
     ``pod`` and ``container`` are normalised, ``image_config`` is the ``config`` object of the image's configuration,
-    ``user`` comes from ``resolve_user``, ``declared`` is the container's own environment, expanded, and ``expand`` is
-    ``podwright.manifest.expand.expand``. Raises ManifestError for a container without a command, and ImageError for an
-    image configuration that is malformed.
+    ``user`` comes from ``resolve_user``, ``declared`` is the container's own environment, expanded, ``expand`` is
+    ``podwright.manifest.expand.expand``, and each of ``volumes`` is source, target and whether it is read-only. Raises
+    ManifestError for a container without a command, and ImageError for an image configuration that is malformed.
     """
     _refuse_unknown(container)
     path, directories, limits = cgroup
+    names = list(security.capabilities)
     return {
         "ociVersion": "1.1.0",
         "process": {
@@ -115,34 +121,45 @@ def container_spec(
             "env": _env(container, image_config, declared, sandbox.hostname, user.home),
             "cwd": _cwd(container, image_config),
             "capabilities": {
-                "bounding": list(capabilities.DEFAULT),
-                "effective": list(capabilities.DEFAULT),
-                "permitted": list(capabilities.DEFAULT),
+                "bounding": names,
+                "effective": names,
+                "permitted": names,
                 "inheritable": [],  # CVE-2022-24769: else files with inheritable capabilities give them to any user
                 "ambient": [],
             },
-            "noNewPrivileges": True,
+            "noNewPrivileges": not security.escalation,
             "oomScoreAdj": oom_score_adj,
         },
-        "root": {"path": f"{sandbox.pod_dir}/containers/{container['name']}/rootfs", "readonly": False},
-        "mounts": standard_mounts(sandbox.pod_dir, path, directories),
-        "annotations": _annotations(pod, container, sandbox.uid),
+        "root": {
+            "path": f"{sandbox.pod_dir}/containers/{container['name']}/rootfs",
+            "readonly": security.read_only_root,
+        },
+        "mounts": container_mounts(sandbox.pod_dir, path, directories, volumes, privileged=security.privileged),
+        "annotations": _annotations(pod, container, sandbox.uid, security),
         "linux": {
             "namespaces": [{"type": kind} for kind in ("pid", "mount", "cgroup")],
             "cgroupsPath": path,
-            "resources": _resources(limits),
-            "maskedPaths": list(_MASKED_PATHS),
-            "readonlyPaths": [*_READONLY_PATHS, *read_only_cgroup_paths(path, directories)],
+            "resources": _resources(limits, security),
+            **_kernel_views(path, directories, security),
         },
     }
 
 
 def _refuse_unknown(container: Mapping[str, Any]) -> None:
     # The manifest's own check comes first; this one keeps a field that is added there from being lost here.
-    unknown = container.keys() - _HANDLED | ({"securityContext"} if container.get("securityContext") else set())
-    for key in sorted(unknown):
+    for key in sorted(container.keys() - _HANDLED):
         field = f"spec.containers[{container['name']}].{key}"
         raise ManifestError(f"{field} is not supported by the native runtime", field=field, value=container[key])
+
+
+def _kernel_views(path: str, directories: Sequence[str], security: Security) -> dict[str, Any]:
+    """Return what of /proc, /sys and the cgroups a container does not see or cannot change, and its devices."""
+    if security.privileged:
+        return {"devices": host_devices()}
+    return {
+        "maskedPaths": list(_MASKED_PATHS),
+        "readonlyPaths": [*_READONLY_PATHS, *read_only_cgroup_paths(path, directories)],
+    }
 
 
 def _args(
@@ -150,14 +167,15 @@ def _args(
 ) -> list[str]:
     """Kubernetes' rule: ``command`` replaces entrypoint and arguments of the image, ``args`` only the arguments."""
     command, args = container.get("command"), container.get("args")
-    image = container["image"]
+    image = _ground(container)
     own = [expand(text, declared) for text in [*(command or ()), *(args or ())]]
     entrypoint = [] if command else _strings(image_config, "Entrypoint", image)
     arguments = [] if command or args else _strings(image_config, "Cmd", image)
     result = [*entrypoint, *own, *arguments]
     field = f"spec.containers[{container['name']}].command"
     if not result:
-        raise ManifestError(f"{field} is missing, and image {image} has no command of its own", field=field)
+        what = "image" if "image" in container else "rootfs"
+        raise ManifestError(f"{field} is missing, and {what} {image} has no command of its own", field=field)
     if any("\0" in text for text in result):
         raise ManifestError(f"{field} or args: a command cannot hold a NUL character", field=field)
     return result
@@ -171,7 +189,7 @@ def _env(
     home: str,
 ) -> list[str]:
     env = {"PATH": _DEFAULT_PATH, "HOSTNAME": hostname}
-    image = container["image"]
+    image = _ground(container)
     for text in _strings(image_config, "Env", image):
         name, equals, value = text.partition("=")
         if not name or not equals:
@@ -191,8 +209,13 @@ def _cwd(container: Mapping[str, Any], image_config: Mapping[str, Any]) -> str:
         return str(container["workingDir"])
     cwd = image_config.get("WorkingDir") or "/"
     if not isinstance(cwd, str) or not cwd.startswith("/") or "\0" in cwd:
-        raise ImageError(f"image {container['image']}: its WorkingDir {cwd!r} is no absolute path", value=cwd)
+        raise ImageError(f"image {_ground(container)}: its WorkingDir {cwd!r} is no absolute path", value=cwd)
     return cwd
+
+
+def _ground(container: Mapping[str, Any]) -> str:
+    """Return the image, or the rootfs of a container that has none."""
+    return str(container.get("image") or container.get("rootfs"))
 
 
 def _strings(image_config: Mapping[str, Any], key: str, image: str) -> list[str]:
@@ -202,10 +225,10 @@ def _strings(image_config: Mapping[str, Any], key: str, image: str) -> list[str]
     return value
 
 
-def _resources(limits: LimitsLike) -> dict[str, Any]:
+def _resources(limits: LimitsLike, security: Security) -> dict[str, Any]:
     resources: dict[str, Any] = {
         # On top of this stand the default devices, which the runtime-spec lets every container use.
-        "devices": [{"allow": False, "access": "rwm"}],
+        "devices": [{"allow": security.privileged, "access": "rwm"}],
     }
     cpu = {"shares": limits.cpu_shares, "quota": limits.cpu_quota_us}
     if limits.cpu_quota_us is not None:
@@ -220,15 +243,15 @@ def _resources(limits: LimitsLike) -> dict[str, Any]:
     return resources
 
 
-def _annotations(pod: Mapping[str, Any], container: Mapping[str, Any], uid: str) -> dict[str, str]:
+def _annotations(pod: Mapping[str, Any], container: Mapping[str, Any], uid: str, security: Security) -> dict[str, str]:
     """Say whose container it is, in the words that tools know from containerd."""
     cri = "io.kubernetes.cri"
-    return {
+    annotations = {
         f"{cri}.container-type": "container",
         f"{cri}.container-name": container["name"],
-        f"{cri}.image-name": container["image"],
+        f"{cri}.image-name": _ground(container),
         f"{cri}.sandbox-name": pod["metadata"]["name"],
         f"{cri}.sandbox-namespace": pod["metadata"]["namespace"],
         f"{cri}.sandbox-uid": uid,
-        SECCOMP_ANNOTATION: DEFAULT_SECCOMP,
     }
+    return annotations if security.seccomp == "Unconfined" else annotations | {SECCOMP_ANNOTATION: security.seccomp}

@@ -13,7 +13,7 @@ from podwright.manifest.paths import Key, render
 
 Path = tuple[str, ...]
 
-_KEYS = {"containers": "name", "env": "name", "hostAliases": "ip"}
+_KEYS = {"containers": "name", "env": "name", "hostAliases": "ip", "volumes": "name", "volumeMounts": "mountPath"}
 
 
 class Difference(NamedTuple):
@@ -55,7 +55,7 @@ def diff_text(changes: Iterable[tuple[str, Any, Any]]) -> tuple[str, str]:
 
 def _collect(value: Any, path: Path, found: dict[Path, Any]) -> None:
     name = path[-1] if path else ""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         for key, item in value.items():
             _collect(item, (*path, key), found)
     elif isinstance(value, list) and name in _KEYS:

@@ -12,11 +12,14 @@ RECREATE = "recreate pod"
 """Part of what the supervisor was started with, or of the sandbox that all containers share."""
 CREATE = "create pod"
 DELETE = "delete pod"
+START = "start container"
+STOP = "stop container"
 _RESTART = "restart container"
 
 TABLE = {
     "apiVersion": RECREATE,
     "kind": RECREATE,
+    "state": START,  # of a container alone; a change to stopped is the planner's own case
     "metadata.name": RECREATE,
     "metadata.namespace": RECREATE,
     "metadata.labels": NONE,
@@ -27,8 +30,11 @@ TABLE = {
     "spec.runtimeClassName": RECREATE,
     "spec.hostname": RECREATE,
     "spec.hostAliases": RECREATE,
+    "spec.securityContext": RECREATE,
+    "spec.volumes": RECREATE,
     "spec.containers": RECREATE,  # which there are, and in which order they start
     "spec.containers.image": _RESTART,
+    "spec.containers.rootfs": _RESTART,
     "spec.containers.command": _RESTART,
     "spec.containers.args": _RESTART,
     "spec.containers.workingDir": _RESTART,
@@ -36,6 +42,9 @@ TABLE = {
     "spec.containers.imagePullPolicy": IN_PLACE,
     "spec.containers.ports": IN_PLACE,
     "spec.containers.resources": IN_PLACE,
+    "spec.containers.securityContext": _RESTART,
+    "spec.containers.securityContext.privileged": RECREATE,  # the cgroup's devices
+    "spec.containers.volumeMounts": _RESTART,
 }
 """Field (the keys of list items left out) to the effect of a change in it or below it."""
 
@@ -51,7 +60,9 @@ def effect_of(path: Sequence[str]) -> str:
     """Return the effect of a change at a path of two Pods that both have the container which the path names."""
     if len(path) == 2 or path[:2] != ("spec", "containers"):
         return TABLE.get(".".join(path[:2]), RECREATE)
-    effect = TABLE.get(f"spec.containers.{path[3]}", RECREATE)
+    field = f"spec.containers.{path[3]}"
+    effect = TABLE.get(f"{field}.{path[4]}") if len(path) > 4 else None
+    effect = effect or TABLE.get(field, RECREATE)
     return restart(path[2]) if effect is _RESTART else effect
 
 

@@ -6,10 +6,10 @@ from typing import Any, Literal, NamedTuple
 
 from podwright.plan.diff import diff_text
 
-Action = Literal["none", "create", "update", "recreate", "repair", "delete"]
+Action = Literal["none", "create", "update", "recreate", "repair", "delete", "start", "stop"]
 """What apply does as a whole. ``update``: containers restarted or changed in place, or the record only. ``recreate``:
 the pod is taken down and made anew. ``repair``: the same, as the same pod (uid, logs, restart counts), because it is
-broken."""
+broken. ``start`` and ``stop``: of a container alone, when its ``state`` says so."""
 
 
 class Change(NamedTuple):
@@ -19,7 +19,8 @@ class Change(NamedTuple):
     before: Any
     after: Any
     effect: str
-    """``none``, ``in-place``, ``restart container NAME``, or ``create``, ``recreate`` or ``delete pod``."""
+    """``none``, ``in-place``, ``restart container NAME``, or ``create``, ``recreate`` or ``delete pod``; a container
+    alone has ``container`` for ``pod`` and ``container NAME``, and ``start`` and ``stop`` too."""
 
 
 class Problem(NamedTuple):

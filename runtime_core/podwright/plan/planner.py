@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from podwright.errors import ManifestError
+from podwright.manifest import lone
 from podwright.manifest.normalise import NORMALISER_VERSION, normalise
 from podwright.manifest.paths import render
 from podwright.plan import effects
@@ -32,9 +33,24 @@ def plan(
 
     ``desired`` is a normalised Pod, or None for a pod that shall be gone. ``recorded`` is what was last applied:
     ``{"pod": normalised Pod, "normaliser": its version, "images": {container: digest}}``, or None. A recorded Pod of
-    another normaliser's making is normalised anew first, so that a new release does not recreate pods.
+    another normaliser's making is normalised anew first, so that a new release does not recreate pods. The plan of a
+    container alone speaks of its own fields.
     """
     before = _recorded_pod(recorded)
+    found = _plan(desired, before, recorded, observed, warnings)
+    if lone.is_lone(desired or before or {}):
+        changes = (_of_container(change) for change in found.changes if change.path != "kind")
+        found.changes = sorted(changes, key=lambda change: change.path)
+    return found
+
+
+def _plan(
+    desired: dict[str, Any] | None,
+    before: dict[str, Any] | None,
+    recorded: Mapping[str, Any] | None,
+    observed: Observed,
+    warnings: Iterable[str],
+) -> Plan:
     if desired is None:
         if before is None and observed.state == "absent":
             return Plan("none", [], warnings)
@@ -44,6 +60,10 @@ def plan(
         return Plan("recreate", [*_all(diff(before, desired), effects.RECREATE), interruption], warnings)
     if before is None:
         return Plan("create", _all(diff(None, desired), effects.CREATE), warnings)
+    if lone.is_stopped(desired):
+        return _stopped(diff(before, desired), observed, warnings)
+    if lone.is_stopped(before):
+        return Plan("start", _switched(diff(before, desired), effects.START), warnings)
     wanted = _spec_changes(before, desired)
     wanted += _moved_images(desired, wanted, recorded, observed)
     drift = _drift(observed)
@@ -57,7 +77,7 @@ def _recorded_pod(recorded: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if recorded["normaliser"] == NORMALISER_VERSION:
         return pod
     try:
-        return normalise(pod).pod
+        return normalise(lone.manifest_of(pod)).pod
     except ManifestError:
         return pod  # this release refuses a field that an older one took: it shows as removed
 
@@ -77,6 +97,29 @@ def _spec_changes(before: dict[str, Any], desired: dict[str, Any]) -> list[Chang
     ]
 
 
+def _stopped(differences: list[Difference], observed: Observed, warnings: Iterable[str]) -> Plan:
+    """Plan for a container that shall not run: what else changed is recorded, for when it shall."""
+    drift = [Change(problem.path, problem.message, _REPAIRED, effects.STOP) for problem in observed.problems]
+    changes = [*_switched(differences, effects.STOP), *drift]
+    stop = any(change.effect == effects.STOP for change in changes)
+    return Plan("stop" if stop else "update" if changes else "none", changes, warnings)
+
+
+def _switched(differences: list[Difference], effect: str) -> list[Change]:
+    return [
+        Change(render(path), before, after, effect if path == ("state",) else effects.NONE)
+        for path, before, after in differences
+    ]
+
+
+def _of_container(change: Change) -> Change:
+    """Return a change in the words of a container alone."""
+    effect = change.effect.replace(" pod", " container")
+    if effect.startswith("restart container"):
+        effect = "restart container"
+    return change._replace(path=lone.own_path(change.path), effect=effect)
+
+
 def _is_in(path: tuple[str, ...], containers: set[str]) -> bool:
     return len(path) > 2 and path[:2] == ("spec", "containers") and path[2] in containers
 
@@ -89,7 +132,7 @@ def _moved_images(
     applied = recorded["images"] if recorded else {}
     moved = []
     for container in desired["spec"]["containers"]:
-        name, image = container["name"], container["image"]
+        name, image = container["name"], container.get("image")
         path = f"spec.containers[{name}].image"
         old, new = applied.get(name), observed.digests.get(name)
         if old and new and old != new and path not in changed:

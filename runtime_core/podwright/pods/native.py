@@ -15,6 +15,7 @@ from podwright.files import canonical_json, make_folders, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
 from podwright.manifest.expand import expand, expand_env
+from podwright.manifest.lone import is_stopped
 from podwright.manifest.names import hostname_of
 from podwright.manifest.qos import qos_class
 from podwright.network import etc_files, host, veth
@@ -23,13 +24,11 @@ from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
 from podwright.oci.plan import compile_plan
 from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
-from podwright.oci.users import resolve_user
 from podwright.plan.model import Problem
-from podwright.pods import external
+from podwright.pods import external, settings, volumes
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
-from podwright.security.seccomp_cache import filter_file
 from podwright.trees import remove_tree
 
 SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
@@ -50,9 +49,13 @@ class NativePods:
         """Return the pod's supervisor, whether it lives or not."""
         return Supervisor(self._podinit, self._store.pod_dir(uid), self._store.run_dir(uid))
 
-    def check(self, pod: Mapping[str, Any]) -> None:
+    def check_runtime(self, pod: Mapping[str, Any]) -> None:
         """Refuse a (normalised) pod that this host's configuration cannot run."""
         external.chosen(self._config, pod)
+
+    def check(self, record: Record, images: dict[str, Image]) -> None:
+        """Refuse what this host, or an image, cannot give; touches nothing."""
+        settings.check(record, images, self._images, self._config.root)
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
@@ -60,13 +63,14 @@ class NativePods:
         bridge = host.ensure(self._config)
         folder = self._store.pod_dir(record.uid)
         self._write_etc(record, address)
+        volumes.make(settings.volumes_of(record), folder)
         groups = self._cgroups()
         directories = groups.create(record.uid, *self._limits(record))
         wanted = external.chosen(self._config, record.pod)
         runtime = external.sandbox_entry(wanted, self._store.run_dir(record.uid), directories[SANDBOX])
         for container in record.containers:
             name = container["name"]
-            self._write_plan(record, container, images[name], directories[name], groups, runtime=runtime)
+            self._write_plan(record, container, images.get(name), directories[name], groups, runtime=runtime)
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
         plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
@@ -82,7 +86,7 @@ class NativePods:
             name = container["name"]
             if name in restart:
                 directories = groups.directories(record.uid, name)
-                self._write_plan(record, container, images[name], directories, groups, runtime=runtime)
+                self._write_plan(record, container, images.get(name), directories, groups, runtime=runtime)
         if restart:
             grace = record.pod["spec"]["terminationGracePeriodSeconds"]
             self.supervisor(record.uid).update(restart, grace)
@@ -102,7 +106,10 @@ class NativePods:
         self._addresses.release(uid)
 
     def problems(self, record: Record) -> list[Problem]:
-        """Name what of a running pod is broken, from a few reads of the kernel."""
+        """Name what of a running pod is broken, or what of a stopped one runs, from a few reads of the kernel."""
+        if is_stopped(record.pod):
+            runs = self.supervisor(record.uid).alive()
+            return [Problem("status", "it runs, though it is stopped", "stop container")] if runs else []
         if not self.supervisor(record.uid).alive():
             return [Problem("status.supervisor", "the pod's supervisor does not run", "recreate pod")]
         if not self.supervisor(record.uid).reachable():
@@ -131,9 +138,8 @@ class NativePods:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
 
     def _limits(self, record: Record) -> tuple[Limits, dict[str, Limits]]:
-        resources = {container["name"]: _resources(container) for container in record.containers}
-        pod = pod_limits(resources.values(), self._config.pods_pids_limit)
-        return pod, {name: container_limits(numbers) for name, numbers in resources.items()}
+        pod = pod_limits(map(_resources, record.containers), self._config.pods_pids_limit)
+        return pod, {container["name"]: _container_limits(container) for container in record.containers}
 
     def _sandbox_plan(
         self, record: Record, cgroups: list[str], network: Mapping[str, object], runtime: dict[str, Any] | None
@@ -149,6 +155,7 @@ class NativePods:
             "gracePeriod": spec["terminationGracePeriodSeconds"],
             "cgroups": cgroups,
             "shmSize": SHM_SIZE,
+            "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),
             "network": network,
             "containers": [container["name"] for container in record.containers],
             "runtime": runtime,
@@ -171,22 +178,25 @@ class NativePods:
         self,
         record: Record,
         container: dict[str, Any],
-        image: Image,
+        image: Image | None,
         cgroups: list[str],
         groups: CgroupManager,
         *,
         runtime: dict[str, Any] | None,
     ) -> None:
         name = container["name"]
-        layers = self._images.layer_dirs(image)
-        config = image.config["config"]
+        pod_dir = self._store.pod_dir(record.uid)
+        ground = settings.ground_of(container, image, self._images)
+        rights = settings.security_settings(record, container)
         spec = container_spec(
             record.pod,
             container,
-            config,
-            sandbox=Sandbox(record.uid, hostname_of(record.pod), self._store.pod_dir(record.uid)),
-            cgroup=Cgroup(groups.path(record.uid, name), cgroups, container_limits(_resources(container))),
-            user=resolve_user(config.get("User") or "", layers, image.reference),
+            ground.config,
+            sandbox=Sandbox(record.uid, hostname_of(record.pod), pod_dir),
+            cgroup=Cgroup(groups.path(record.uid, name), cgroups, _container_limits(container)),
+            user=settings.user_of(record, container, ground),
+            security=rights,
+            volumes=settings.volume_binds(record, container, pod_dir),
             oom_score_adj=_oom_score_adj(record, container),
             declared=expand_env(container.get("env", ())),
             expand=expand,
@@ -194,17 +204,19 @@ class NativePods:
         plan = compile_plan(
             spec,
             name=name,
-            spec_hash=hashlib.sha256(canonical_json([container, image.digest])).hexdigest(),
-            stop_signal=stop_signal(config.get("StopSignal"), image.reference),
-            lower=layers,
+            spec_hash=hashlib.sha256(canonical_json([container, ground.identity])).hexdigest(),
+            stop_signal=stop_signal(ground.config.get("StopSignal"), ground.reference),
+            lower=ground.layers,
             cgroups=cgroups,
             oom_events=groups.oom_events(record.uid, name),
-            seccomp=filter_file(self._config.root),
+            seccomp=settings.seccomp_filter(record, container, rights, self._config.root),
         )
-        folder = f"{self._store.pod_dir(record.uid)}/containers/{name}"
+        folder = f"{pod_dir}/containers/{name}"
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
-        _write_json(f"{folder}/config.json", external.complete(spec, runtime) if runtime else spec)
+        if runtime:
+            spec = external.complete(spec, runtime, settings.localhost_profile(record, container, self._config.root))
+        _write_json(f"{folder}/config.json", spec)
         _write_json(f"{folder}/plan.json", plan)
 
 
@@ -218,6 +230,11 @@ def _resources(container: dict[str, Any]) -> Resources:
         cpu_limit=_millicores(limits.get("cpu")),
         memory_limit=None if memory is None else quantity.units(quantity.parse(memory)),
     )
+
+
+def _container_limits(container: dict[str, Any]) -> Limits:
+    privileged = bool(container.get("securityContext", {}).get("privileged"))
+    return container_limits(_resources(container), all_devices=privileged)
 
 
 def _millicores(text: str | None) -> int | None:

@@ -6,7 +6,7 @@ unfinished is taken down and made anew; an interrupted update of one container i
 """
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from podwright.errors import HostError, ImageError, PodwrightError
 from podwright.files import make_folders
 from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_PODS
+from podwright.manifest.lone import is_stopped
 from podwright.plan.model import Observed, Plan, Problem
 from podwright.pods.store import NameLock, PodStore, Record
 from podwright.trees import remove_tree
@@ -21,6 +22,9 @@ from podwright.trees import remove_tree
 
 class PodManager(Protocol):
     """What a runtime class must be able to do; ``pods/native.py`` is one."""
+
+    def check(self, record: Record, images: dict[str, Image]) -> None:
+        """Refuse what this host, or an image, cannot give; touches nothing."""
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers."""
@@ -35,7 +39,7 @@ class PodManager(Protocol):
         """Give back what a stopped pod keeps for when it comes up again."""
 
     def problems(self, record: Record) -> list[Problem]:
-        """Name what of a running pod is broken."""
+        """Name what of a running pod is broken, or what of a stopped one runs."""
 
 
 class Orchestrator:
@@ -50,12 +54,11 @@ class Orchestrator:
         """Look at the host, changing nothing: what state is the pod in, what is wrong, which image tags have moved."""
         if record is None:
             return Observed(state="absent", problems=[], digests={})
-        if record.state != "running":
+        if record.state not in ("running", "stopped"):
             return Observed(state="deleting" if record.state == "deleting" else "unfinished", problems=[], digests={})
         problems = self._manager.problems(record) + _interrupted(record)
-        always = [
-            item for item in (desired or {"spec": {"containers": []}})["spec"]["containers"] if _pulls_always(item)
-        ]
+        runs = desired is not None and not is_stopped(desired)
+        always = [item for item in desired["spec"]["containers"] if _pulls_always(item)] if desired and runs else []
         digests = {item["name"]: self._images.resolve(item["image"]) for item in always}
         return Observed(state="running", problems=problems, digests=digests)
 
@@ -65,6 +68,10 @@ class Orchestrator:
             return self._repair(desired)
         if plan.action in ("create", "recreate"):
             return self._make(lock, desired)
+        if plan.action == "start":
+            return self._repair(desired)
+        if is_stopped(desired.pod):
+            return self._stop(desired)
         return self._update(plan, desired)
 
     def delete(self, lock: NameLock, grace: int | None) -> None:
@@ -86,7 +93,8 @@ class Orchestrator:
         lock.clear()
 
     def _make(self, lock: NameLock, desired: Record) -> Record:
-        images = self._pull(desired.containers)  # first: what fails here leaves an existing pod alone
+        stopped = is_stopped(desired.pod)
+        images = {} if stopped else self._pull(desired)  # first: what fails here leaves an existing pod alone
         if lock.uid is None:
             if self._store.count() > MAX_PODS:  # the locked name counts already
                 raise HostError(f"this host has {MAX_PODS} pods already, which is the most that podwright runs")
@@ -97,14 +105,27 @@ class Orchestrator:
         with _undone_by(lambda: self.delete(lock, 0)):
             make_folders(self._store.pod_dir(desired.uid))
             self._store.write(record)
-            self._manager.create(record, images)
-            record = record._replace(state="running")
+            if not stopped:
+                self._manager.create(record, images)
+            record = record._replace(state="stopped" if stopped else "running")
             self._store.write(record)
+        return record
+
+    def _stop(self, desired: Record) -> Record:
+        """End what runs of a container, then record that: killed in between, the next apply ends nothing and records.
+
+        It keeps its folder, with what it wrote into emptyDirs and logs, and its address.
+        """
+        old = self._store.read(desired.uid)
+        grace = (old or desired).pod["spec"]["terminationGracePeriodSeconds"]
+        self._manager.destroy(desired.uid, grace)
+        record = desired._replace(state="stopped", images={})
+        self._store.write(record)
         return record
 
     def _repair(self, desired: Record) -> Record:
         """Bring a pod whose processes are gone or astray up again: the same uid, address, logs and restart counts."""
-        images = self._pull(desired.containers)
+        images = self._pull(desired)
         self._begin(desired, [item["name"] for item in desired.containers], [])
         self._manager.destroy(desired.uid, 0)
         record = desired._replace(state="running", images=_resolved(desired, images))
@@ -114,8 +135,7 @@ class Orchestrator:
         return record
 
     def _update(self, plan: Plan, desired: Record) -> Record:
-        touched = set(plan.restart)
-        images = self._pull([item for item in desired.containers if item["name"] in touched])
+        images = self._pull(desired, plan.restart)
         record = desired._replace(state="running", images={**desired.images, **_resolved(desired, images)})
         if plan.restart or plan.in_place:
             self._begin(desired, plan.restart, plan.in_place)
@@ -130,15 +150,21 @@ class Orchestrator:
             raise HostError(f"the record of pod {desired.name} vanished during its update")
         self._store.write(old._replace(updating={"restart": restart, "inPlace": in_place}, source=""))
 
-    def _pull(self, containers: list[dict[str, Any]]) -> dict[str, Image]:
-        """Return the image of each container by its name, pulled as its policy says and unpacked."""
+    def _pull(self, record: Record, names: Collection[str] | None = None) -> dict[str, Image]:
+        """Return the image of each container (of those named) by its name, pulled as its policy says and unpacked.
+
+        With them at hand, what the host cannot give is refused too, while nothing has happened yet.
+        """
         images: dict[str, Image] = {}
         pulled: dict[str, Image] = {}
-        for container in containers:
-            reference = container["image"]
+        for container in record.containers:
+            reference = container.get("image")
+            if reference is None or (names is not None and container["name"] not in names):
+                continue
             if reference not in pulled or _pulls_always(container):
                 pulled[reference] = self._image(reference, container)
             images[container["name"]] = pulled[reference]
+        self._manager.check(record, images)
         return images
 
     def _image(self, reference: str, container: dict[str, Any]) -> Image:
@@ -181,7 +207,7 @@ def _despite_a_full_disk() -> Iterator[None]:
 
 
 def _pulls_always(container: dict[str, Any]) -> bool:
-    return bool(container["imagePullPolicy"] == "Always")
+    return bool(container.get("imagePullPolicy") == "Always")
 
 
 def _resolved(record: Record, images: dict[str, Image]) -> dict[str, dict[str, str]]:

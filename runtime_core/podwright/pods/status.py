@@ -6,6 +6,7 @@ Pure functions. Phases and conditions follow the kubelet (kubelet_pods.go getPha
 
 from typing import Any
 
+from podwright.manifest import lone
 from podwright.manifest.qos import qos_class
 from podwright.pods.store import Record
 
@@ -17,8 +18,12 @@ def pod_object(
 ) -> dict[str, Any]:
     """Return the v1.Pod: the recorded manifest with uid, creation time and status.
 
-    ``state`` is the supervisor's state.json, None when no supervisor lives.
+    ``state`` is the supervisor's state.json, None when no supervisor lives. A container alone is as it is written, with
+    the same status.
     """
+    if lone.is_lone(record.pod):
+        made = {"uid": record.uid, "creationTimestamp": record.created_at}
+        return {**lone.unwrap(record.pod), **made, "status": _status(record, state, address, host_address)}
     metadata = {**record.pod["metadata"], "uid": record.uid, "creationTimestamp": record.created_at}
     return {**record.pod, "metadata": metadata, "status": _status(record, state, address, host_address)}
 
@@ -67,6 +72,8 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
     image = record.images.get(container["name"], {})
     if live:
         state = live["state"]
+    elif record.state == "stopped":
+        state = {"waiting": {"reason": "Stopped"}}
     elif record.state == "creating":
         state = {"waiting": {"reason": "ContainerCreating"}}
     else:
@@ -79,7 +86,7 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
         "ready": running,
         "started": running,
         "restartCount": live["restartCount"] if live else 0,
-        "image": image.get("reference", container["image"]),
+        "image": image.get("reference", container.get("image", "")),
         "imageID": f"{image['reference'].split('@')[0]}@{image['digest']}" if image else "",
     }
     if live and live["containerID"]:

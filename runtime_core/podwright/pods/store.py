@@ -4,7 +4,8 @@
 ::
 
     <root>/names/<namespace>_<name>   holds the uid; whoever changes the pod holds its flock (a name that is too long
-                                      for a file stands there as its digest)
+                                      for a file stands there as its digest). A container alone, which may have the
+                                      name of a pod, has ``container_`` before that.
     <root>/pods/<uid>/pod.json        the record: what was last applied
     <run>/pods/<uid>/                 the supervisor's socket, lock and live state
 """
@@ -28,7 +29,8 @@ class Record(NamedTuple):
 
     uid: str
     state: str
-    """``creating`` until its first apply is complete, then ``running``; ``deleting`` from a delete's first step."""
+    """``creating`` until its first apply is complete, then ``running``, or ``stopped`` for a container alone that shall
+    not run; ``deleting`` from a delete's first step."""
     pod: dict[str, Any]
     """The normalised manifest last applied."""
     normaliser: int
@@ -43,6 +45,11 @@ class Record(NamedTuple):
     """What the normaliser said about ``pod``."""
     updating: dict[str, list[str]] = {}  # noqa: RUF012 (a NamedTuple's default is never changed in place)
     """Containers whose update has begun and not ended: ``{"restart": […], "inPlace": […]}``."""
+
+    @property
+    def kind(self) -> str:
+        """``Pod`` or ``Container``."""
+        return str(self.pod["kind"])
 
     @property
     def namespace(self) -> str:
@@ -76,9 +83,9 @@ class PodStore:
         """Return the folder of a pod's live state."""
         return f"{self._run}/{uid}"
 
-    def uid_of(self, namespace: str, name: str) -> str | None:
+    def uid_of(self, namespace: str, name: str, kind: str = "Pod") -> str | None:
         """Return the uid behind a name, or None. Needs no lock."""
-        return _uid_in(self._name_path(namespace, name))
+        return _uid_in(self._name_path(namespace, name, kind))
 
     def read(self, uid: str) -> Record | None:
         """Return the record of a pod, or None when it has none (never written, or already deleted).
@@ -98,19 +105,19 @@ class PodStore:
         except (ValueError, TypeError) as error:
             raise HostError(f"{path} is damaged: {way_out}") from error
 
-    def find(self, namespace: str, name: str) -> Record | None:
-        """Return the record of the pod of that name, or None."""
-        uid = self.uid_of(namespace, name)
+    def find(self, namespace: str, name: str, kind: str = "Pod") -> Record | None:
+        """Return the record of the pod (or container alone) of that name, or None."""
+        uid = self.uid_of(namespace, name, kind)
         return self.read(uid) if uid else None
 
-    def all(self) -> list[Record]:
-        """Return every record, sorted by namespace and name."""
+    def all(self, kind: str = "Pod") -> list[Record]:
+        """Return every record of a kind, sorted by namespace and name."""
         try:
             names = os.listdir(self._names)
         except FileNotFoundError:
             return []
         uids = filter(None, (_uid_in(f"{self._names}/{entry}") for entry in names))
-        records = filter(None, map(self.read, uids))
+        records = (record for record in map(self.read, uids) if record and record.kind == kind)
         return sorted(records, key=lambda record: (record.namespace, record.name))
 
     def count(self) -> int:
@@ -125,10 +132,10 @@ class PodStore:
         write_atomic(f"{self._pods}/{record.uid}/pod.json", canonical_json({"version": 1, **record._asdict()}))
 
     @contextmanager
-    def locked(self, namespace: str, name: str) -> Iterator["NameLock"]:
+    def locked(self, namespace: str, name: str, kind: str = "Pod") -> Iterator["NameLock"]:
         """Hold the lock of a pod's name. A name that has no uid at the end leaves no file."""
         make_folders(self._names)
-        path = self._name_path(namespace, name)
+        path = self._name_path(namespace, name, kind)
         with locked(path) as fd:
             lock = NameLock(path, fd)
             try:
@@ -137,10 +144,11 @@ class PodStore:
                 if lock.uid is None:
                     os.unlink(path)
 
-    def _name_path(self, namespace: str, name: str) -> str:
-        file = f"{namespace}_{name}"
-        if len(file) > _NAME_MAX:  # no Kubernetes name holds a tilde
-            file = f"{namespace}_~{hashlib.sha256(name.encode()).hexdigest()}"
+    def _name_path(self, namespace: str, name: str, kind: str) -> str:
+        prefix = "" if kind == "Pod" else f"{kind.lower()}_"  # no Kubernetes name holds an underscore
+        file = f"{prefix}{namespace}_{name}"
+        if len(file) > _NAME_MAX:  # nor a tilde
+            file = f"{prefix}{namespace}_~{hashlib.sha256(name.encode()).hexdigest()}"
         return f"{self._names}/{file}"
 
 

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shapes of a container's fields, for editors and type checkers: spelt as in Kubernetes.
+
+Any value may be an Output or a secret.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NotRequired, TypedDict
+
+from pulumi import Input
+
+Quantity = Input[str] | Input[int] | Input[float]
+
+
+class EnvVar(TypedDict):
+    """An environment variable."""
+
+    name: Input[str]
+    value: NotRequired[Input[str]]
+
+
+class ContainerPort(TypedDict):
+    """A port that the container listens on; informational."""
+
+    containerPort: Input[int]
+    name: NotRequired[Input[str]]
+    protocol: NotRequired[Input[Literal["TCP", "UDP", "SCTP"]]]
+
+
+class Resources(TypedDict, total=False):
+    """Limits and requests of ``cpu`` and ``memory``; they change while the container runs."""
+
+    limits: Input[Mapping[str, Quantity]]
+    requests: Input[Mapping[str, Quantity]]
+
+
+class Capabilities(TypedDict, total=False):
+    """Capabilities on top of the default ones, or taken from them; ``ALL`` is all of them."""
+
+    add: Input[Sequence[Input[str]]]
+    drop: Input[Sequence[Input[str]]]
+
+
+class SeccompProfile(TypedDict):
+    """The filter of system calls."""
+
+    type: Input[Literal["RuntimeDefault", "Unconfined", "Localhost"]]
+    localhostProfile: NotRequired[Input[str]]
+
+
+class SecurityContext(TypedDict, total=False):
+    """User, capabilities and system calls."""
+
+    runAsUser: Input[int]
+    runAsGroup: Input[int]
+    runAsNonRoot: Input[bool]
+    capabilities: Input[Capabilities]
+    privileged: Input[bool]
+    allowPrivilegeEscalation: Input[bool]
+    readOnlyRootFilesystem: Input[bool]
+    seccompProfile: Input[SeccompProfile]
+    procMount: Input[Literal["Default"]]
+
+
+class HostPath(TypedDict):
+    """A file or directory of the host."""
+
+    path: Input[str]
+    type: NotRequired[
+        Input[Literal["Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice"]]
+    ]
+
+
+class EmptyDir(TypedDict, total=False):
+    """A directory that goes with the container; ``Memory`` is a tmpfs, and only that can have a limit."""
+
+    medium: Input[Literal["Memory"]]
+    sizeLimit: Quantity
+
+
+class Volume(TypedDict):
+    """Something to mount."""
+
+    name: Input[str]
+    hostPath: NotRequired[Input[HostPath]]
+    emptyDir: NotRequired[Input[EmptyDir]]
+
+
+class VolumeMount(TypedDict):
+    """Where the container sees a volume."""
+
+    name: Input[str]
+    mountPath: Input[str]
+    readOnly: NotRequired[Input[bool]]
