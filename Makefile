@@ -30,6 +30,10 @@ benchmark: ## the time of a pod beside podman's (as root)
 	@$(PYTHON) tools/setup.py --peers
 	@.venv/bin/python benchmarks/pod_up.py
 
+conformance: ## OCI's validation programs with podwright-oci, runc and crun, as docs/oci-conformance.md (as root)
+	@$(PYTHON) tools/setup.py --peers
+	@.venv/bin/python tests/conformance/oci/table.py
+
 format: setup ## let ruff format the Python files
 	@.venv/bin/ruff format -q . && .venv/bin/ruff check -q --fix .
 
@@ -40,4 +44,4 @@ clean: ## remove what the targets above made in this directory
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .ansible
 	rm -rf runtime_core/podinit/build runtime_core/podwright/_bin
 
-.PHONY: help setup demo demo-clean test lint check-fast benchmark format lock clean
+.PHONY: help setup demo demo-clean test lint check-fast benchmark conformance format lock clean

@@ -62,6 +62,12 @@ PEERS = (
     Need("procps", "ps"),
     Need("util-linux", "unshare"),
     Need("git", "git"),
+    Need("crun", "crun"),
+    Need("containerd", "ctr"),
+    Need("debootstrap", "debootstrap"),
+    Need("e2fsprogs", "mkfs.ext4"),
+    Need("openssh-client", "ssh"),
+    Need("qemu-system-x86", "qemu-system-x86_64"),
 )
 
 

@@ -31,7 +31,7 @@ enum message channel_receive(int channel, struct failure *text)
 		return MESSAGE_END; // also a connection reset
 	packet[got] = '\0';
 	snprintf(text->reason, sizeof text->reason, "%s", packet + 1);
-	if (packet[0] && strchr("GMLRE", packet[0]))
+	if (packet[0] && strchr("GMLCRE", packet[0]))
 		return (enum message)packet[0];
 	fail(text, "the first process sent what is no message");
 	return MESSAGE_FAILED;

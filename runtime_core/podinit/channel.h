@@ -11,6 +11,7 @@ enum message {
 	MESSAGE_GO = 'G',	    // to the first process: go on
 	MESSAGE_MOUNTED = 'M',	    // its mounts stand: the runtime's hooks run now, then go
 	MESSAGE_LISTENER = 'L',	    // its filter is loaded, and this the number of the listener's descriptor; then go
+	MESSAGE_CREATED = 'C',	    // an external runtime has created the container of this PID; then go
 	MESSAGE_READY = 'R',	    // it waits for the start
 	MESSAGE_FAILED = 'E',	    // it ends, for this reason
 };

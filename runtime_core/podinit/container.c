@@ -13,63 +13,13 @@
 #include <sys/wait.h>
 
 #include "channel.h"
+#include "external.h"
 #include "jail.h"
 #include "kernel.h"
+#include "output.h"
 #include "starter.h"
 
 #define EXIT_START_ERROR 128
-#define CHUNK 16384
-#define DRAIN_LIMIT 128 // chunks; a stream's FIFO can be filled by others for ever
-
-static void fifo_name(const struct container *container, const struct stream *stream, char name[static NAME_SIZE + 8])
-{
-	snprintf(name, NAME_SIZE + 8, "%s.%s", container->name, stream == &container->out ? "out" : "err");
-}
-
-static bool pump(struct stream *stream)
-{
-	char chunk[CHUNK];
-	ssize_t got = read(stream->source.fd, chunk, sizeof chunk);
-	if (got <= 0)
-		return false;
-	if (stream->container->log.fd >= 0)
-		log_write(&stream->container->log, &stream->log, chunk, (size_t)got);
-	return true;
-}
-
-static void on_output(struct supervisor *supervisor, struct source *source, uint32_t events)
-{
-	(void)supervisor;
-	(void)events;
-	pump((struct stream *)source);
-}
-
-// Both ends are held open, here and in the container: nobody sees hang-up or SIGPIPE when the other dies.
-static int open_stream(struct supervisor *supervisor, struct container *container, struct stream *stream,
-		       struct failure *failure)
-{
-	char name[NAME_SIZE + 8];
-	fifo_name(container, stream, name);
-	stream->container = container;
-	stream->log.name = stream == &container->out ? "stdout" : "stderr";
-	stream->source.handle = on_output;
-	if (unlinkat(supervisor->run_dir, name, 0) < 0 && errno != ENOENT)
-		return fail_at(failure, "unlink", name);
-	if (mkfifoat(supervisor->run_dir, name, 0600) < 0)
-		return fail_at(failure, "mkfifo", name);
-	stream->source.fd = openat(supervisor->run_dir, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-	if (stream->source.fd < 0 || source_watch(supervisor, &stream->source, EPOLLIN) < 0)
-		return fail_at(failure, "open", name);
-	return 0;
-}
-
-// A description of its own: the container must not be able to make ours block.
-static int open_stream_for_child(struct supervisor *supervisor, struct container *container, struct stream *stream)
-{
-	char name[NAME_SIZE + 8];
-	fifo_name(container, stream, name);
-	return openat(supervisor->run_dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-}
 
 static unsigned next_attempt(int base)
 {
@@ -105,9 +55,9 @@ int container_init(struct supervisor *supervisor, struct container *container, c
 		return fail_at(failure, "open", path);
 	container->attempt = next_attempt(container->base);
 	container->restart_count = (unsigned)(log_highest(container->base) + 1);
-	if (open_stream(supervisor, container, &container->out, failure) < 0)
+	if (output_open(supervisor, container, &container->out, failure) < 0)
 		return -1;
-	return open_stream(supervisor, container, &container->err, failure);
+	return output_open(supervisor, container, &container->err, failure);
 }
 
 static int new_id(char id[static ID_SIZE], struct failure *failure)
@@ -153,10 +103,10 @@ static void remember_plan(struct container *container, const struct container_pl
 }
 
 // Once it is in its cgroups the first process may go on. A failure is kept for its end, which comes at once.
-static void let_go(struct container *container, const struct container_plan *plan)
+static void let_go(const struct supervisor *supervisor, struct container *container, const struct container_plan *plan)
 {
 	struct failure failure;
-	if (starter_enter_cgroups(plan->process.cgroups, container->pid, &failure) < 0)
+	if (!supervisor->plan.runtime.path && starter_enter_cgroups(plan->process.cgroups, container->pid, &failure) < 0)
 		snprintf(container->start_error, sizeof container->start_error, "%s", failure.reason);
 	else if (channel_send(container->report.fd, MESSAGE_GO, "") == 0)
 		return;
@@ -172,8 +122,8 @@ static int spawn(struct supervisor *supervisor, struct container *container, con
 	int pair[2];
 	char folder[sizeof "containers/" + NAME_SIZE];
 	struct namespaces namespaces;
-	cleanup_fd int out = open_stream_for_child(supervisor, container, &container->out);
-	cleanup_fd int err = open_stream_for_child(supervisor, container, &container->err);
+	cleanup_fd int out = output_open_for_child(supervisor, container, &container->out);
+	cleanup_fd int err = output_open_for_child(supervisor, container, &container->err);
 	if (out < 0 || err < 0)
 		return fail_at(failure, "open", "standard streams");
 	if (namespaces_open(&namespaces, plan->namespaces, failure) < 0 || channel_pair(pair, failure) < 0)
@@ -193,9 +143,11 @@ static int spawn(struct supervisor *supervisor, struct container *container, con
 				    .attempt = container->attempt,
 				    .folder = folder,
 				    .oom_score_adj = supervisor->oom_score_adj };
-	pid_t pid = source_watch(supervisor, &container->report, EPOLLIN) < 0 ?
-		-1 :
-		kernel_clone(namespaces.create & ~(uint64_t)CLONE_NEWCGROUP, NULL);
+	const struct runtime_plan *runtime = supervisor->plan.runtime.path ? &supervisor->plan.runtime : NULL;
+	uint64_t flags = runtime ? 0 : namespaces.create & ~(uint64_t)CLONE_NEWCGROUP;
+	pid_t pid = source_watch(supervisor, &container->report, EPOLLIN) < 0 ? -1 : kernel_clone(flags, NULL);
+	if (pid == 0 && runtime)
+		external_main(&start, runtime);
 	if (pid == 0)
 		jail_main(&start);
 	if (pid < 0) {
@@ -205,7 +157,7 @@ static int spawn(struct supervisor *supervisor, struct container *container, con
 	}
 	container->pid = pid;
 	container->phase = PHASE_STARTING;
-	let_go(container, plan);
+	let_go(supervisor, container, plan);
 	return 0;
 }
 
@@ -230,6 +182,7 @@ void container_start(struct supervisor *supervisor, struct container *container)
 	container->want_restart = false;
 	container->start_error[0] = '\0';
 	container->kill_at = 0;
+	container->external = (struct external){ 0 };
 	container->started = time(NULL);
 	container->started_ms = monotonic_ms();
 	supervisor->dirty = true;
@@ -245,12 +198,25 @@ void container_start(struct supervisor *supervisor, struct container *container)
 	start_failed(supervisor, container, failure.reason);
 }
 
+static void start_failing(struct container *container, const char *message)
+{
+	snprintf(container->start_error, sizeof container->start_error, "%s", message);
+	if (container->external.created && !container->external.ended)
+		kill(container->pid, SIGKILL);
+}
+
 // Its end means that the program was executed, or that the process died, which is told elsewhere.
 static void read_report(struct supervisor *supervisor, struct container *container)
 {
 	struct failure failure;
-	if (channel_receive(container->report.fd, &failure) != MESSAGE_END)
-		snprintf(container->start_error, sizeof container->start_error, "%s", failure.reason);
+	enum message message = channel_receive(container->report.fd, &failure);
+	bool external = supervisor->plan.runtime.path;
+	if (external && message == MESSAGE_CREATED && external_adopt(container, &failure) == 0)
+		return;
+	if (message != MESSAGE_END)
+		start_failing(container, failure.reason);
+	else if (external && !container->external.created)
+		start_failing(container, "the process that drives the runtime ended before the container was created");
 	source_close(supervisor, &container->report);
 }
 
@@ -259,18 +225,11 @@ static void on_report(struct supervisor *supervisor, struct source *source, uint
 	(void)events;
 	struct container *container = (struct container *)source;
 	read_report(supervisor, container);
-	if (container->start_error[0] == '\0') {
+	if (container->report.fd < 0 && container->start_error[0] == '\0') {
 		container->phase = PHASE_RUNNING;
 		container->settled = true;
 	}
 	supervisor->dirty = true;
-}
-
-static void drain(struct stream *stream)
-{
-	for (unsigned i = 0; i < DRAIN_LIMIT && pump(stream); i++)
-		;
-	log_end(&stream->container->log, &stream->log);
 }
 
 static void schedule(struct supervisor *supervisor, struct container *container, const struct termination *end)
@@ -305,13 +264,29 @@ static void record_end(struct supervisor *supervisor, struct container *containe
 	supervisor->dirty = true;
 }
 
-void container_reaped(struct supervisor *supervisor, struct container *container, int code, int status)
+bool container_owns(const struct container *container, pid_t pid)
+{
+	return container->pid == pid || container->external.helper == pid;
+}
+
+// Nobody waits for a report of a helper that may still take its time.
+static void read_last_reports(struct supervisor *supervisor, struct container *container, pid_t pid)
+{
+	while (container->report.fd >= 0 && (container->external.helper == 0 || container->external.helper == pid))
+		read_report(supervisor, container);
+}
+
+void container_reaped(struct supervisor *supervisor, struct container *container, pid_t pid, int code, int status)
 {
 	struct termination end = { .reason = "Completed" };
-	if (container->report.fd >= 0)
-		read_report(supervisor, container);
-	drain(&container->out);
-	drain(&container->err);
+	read_last_reports(supervisor, container, pid);
+	supervisor->dirty = true;
+	if (pid == container->external.helper && (code != CLD_EXITED || status != 0) && !container->start_error[0])
+		start_failing(container, "the process that drives the runtime was killed");
+	if (external_reaped(container, pid, &code, &status))
+		return;
+	output_drain(&container->out);
+	output_drain(&container->err);
 	if (container->start_error[0]) {
 		start_failed(supervisor, container, container->start_error);
 		return;
@@ -327,14 +302,16 @@ void container_reaped(struct supervisor *supervisor, struct container *container
 
 void container_stop(struct supervisor *supervisor, struct container *container, int64_t grace)
 {
-	int64_t deadline = monotonic_ms() + grace * 1000;
+	int64_t now = monotonic_ms(), deadline = now + grace * 1000;
 	if (container->pid == 0) {
 		container->phase = PHASE_TERMINATED;
 		supervisor->dirty = true;
 		return;
 	}
 	// Before exec the signal would find no handler, and PID 1 of a namespace ignores what it does not handle.
-	if (grace == 0 || container->phase == PHASE_STARTING)
+	if (external_creates(supervisor, container))
+		deadline = deadline > now + EXTERNAL_PATIENCE_MS ? deadline : now + EXTERNAL_PATIENCE_MS;
+	else if (grace == 0 || container->phase == PHASE_STARTING)
 		kill(container->pid, SIGKILL);
 	else if (container->kill_at == 0)
 		kill(container->pid, container->stop_signal);
@@ -368,22 +345,16 @@ void container_tick(struct supervisor *supervisor, struct container *container, 
 	(void)supervisor;
 	if (container->pid > 0 && container->kill_at > 0 && now >= container->kill_at) {
 		kill(container->pid, SIGKILL);
+		if (container->external.helper > 0)
+			kill(container->external.helper, SIGKILL);
 		container->kill_at = INT64_MAX;
 	}
 }
 
 void container_free(struct supervisor *supervisor, struct container *container)
 {
-	char name[NAME_SIZE + 8];
-	struct stream *streams[] = { &container->out, &container->err };
-	for (size_t i = 0; i < 2; i++) {
-		if (!streams[i]->container)
-			continue;
-		source_close(supervisor, &streams[i]->source);
-		free(streams[i]->log.pending);
-		fifo_name(container, streams[i], name);
-		unlinkat(supervisor->run_dir, name, 0);
-	}
+	output_close(supervisor, container, &container->out);
+	output_close(supervisor, container, &container->err);
 	source_close(supervisor, &container->report);
 	log_close(&container->log);
 	cleanup_close(&container->base);

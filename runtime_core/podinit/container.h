@@ -10,7 +10,9 @@ int container_init(struct supervisor *supervisor, struct container *container, c
 void container_start(struct supervisor *supervisor, struct container *container); // a failure is a termination
 void container_stop(struct supervisor *supervisor, struct container *container, int64_t grace);
 void container_update(struct supervisor *supervisor, struct container *container, int64_t grace); // stop, start anew
-void container_reaped(struct supervisor *supervisor, struct container *container, int code, int status); // of waitid(2)
+bool container_owns(const struct container *container, pid_t pid); // to reap
+void container_reaped(struct supervisor *supervisor, struct container *container, pid_t pid, int code,
+		      int status); // of waitid(2)
 void container_tick(struct supervisor *supervisor, struct container *container, int64_t now); // SIGKILL when due
 void container_free(struct supervisor *supervisor, struct container *container); // and its FIFOs
 

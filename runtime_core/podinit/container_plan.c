@@ -10,6 +10,7 @@
 
 #define PLAN_VERSION 2
 #define MAX_MAPPINGS 340 // user_namespaces(7)
+#define MAX_DEVICES 64
 
 static int check_version(const struct json *root, struct failure *failure)
 {
@@ -82,7 +83,7 @@ static int read_process(struct process_plan *plan, const struct json *root, bool
 	    read_bool(root, "keyring", &plan->keyring, failure) < 0 ||
 	    json_list(root, "steps", &plan->steps, failure) < 0 || steps_check(plan->steps, exec, failure) < 0)
 		return -1;
-	if (args->count == 0 || args->child->string[0] == '\0')
+	if (args->count == 0 ? exec : args->child->string[0] == '\0') // a container without a process cannot be started
 		return fail(failure, "args names no program");
 	if (plan->cwd[0] != '/')
 		return fail(failure, "cwd is not an absolute path");
@@ -126,9 +127,10 @@ static int read_namespaces(struct container_plan *plan, const struct json *root,
 {
 	if (read_rows(root, "namespaces", "ss", 8, &plan->namespaces, failure) < 0 ||
 	    read_rows(root, "uidMappings", "nnn", MAX_MAPPINGS, &plan->uid_mappings, failure) < 0 ||
-	    read_rows(root, "gidMappings", "nnn", MAX_MAPPINGS, &plan->gid_mappings, failure) < 0)
+	    read_rows(root, "gidMappings", "nnn", MAX_MAPPINGS, &plan->gid_mappings, failure) < 0 ||
+	    read_rows(root, "timeOffsets", "sin", 2, &plan->time_offsets, failure) < 0)
 		return -1;
-	return read_rows(root, "timeOffsets", "sin", 2, &plan->time_offsets, failure);
+	return read_rows(root, "netDevices", "ss", MAX_DEVICES, &plan->net_devices, failure);
 }
 
 static int read_hooks(struct container_plan *plan, const struct json *root, struct failure *failure)

@@ -15,6 +15,7 @@
 #include "channel.h"
 #include "jail.h"
 #include "kernel.h"
+#include "netdevice.h"
 #include "podinit.h"
 #include "starter.h"
 #include "steps.h"
@@ -23,6 +24,7 @@ struct creation {
 	struct container_plan plan;
 	struct namespaces namespaces;
 	struct starter starter;
+	struct privileges filter;
 	int sources[MAX_SOURCES];
 	size_t source_count;
 	int folder, preserved, channel, listener;
@@ -74,6 +76,8 @@ static int prepare(struct creation *creation, struct failure *failure)
 	creation->source_count = steps->count;
 	if (steps_prepare(steps, creation->sources, steps->count, failure) < 0)
 		return -1;
+	if (steps_read_filter(steps, &creation->filter, failure) < 0)
+		return -1;
 	return steps_raise_limits(steps, failure);
 }
 
@@ -91,7 +95,8 @@ static pid_t clone_first_process(struct creation *creation, struct failure *fail
 				    .sandbox = -1,
 				    .user_namespace = creation->user_namespace,
 				    .sources = creation->source_count ? creation->sources : NULL,
-				    .source_count = creation->source_count };
+				    .source_count = creation->source_count,
+				    .filter = creation->user_namespace ? &creation->filter : NULL };
 	// A time namespace is made before, for its offsets; a cgroup namespace after, when the process is in its cgroup.
 	uint64_t flags = creation->namespaces.create & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME);
 	if (creation->namespaces.create & CLONE_NEWTIME &&
@@ -115,6 +120,8 @@ static int follow(struct creation *creation, struct failure *failure)
 		result = namespaces_map(starter->pid, plan->uid_mappings, plan->gid_mappings, failure);
 	if (result == 0)
 		result = starter_enter_cgroups(plan->process.cgroups, starter->pid, failure);
+	if (result == 0)
+		result = netdevices_move(plan->net_devices, starter->pid, failure);
 	if (result == 0)
 		result = starter_follow(starter, failure);
 	if (result < 0 && pidfd >= 0)

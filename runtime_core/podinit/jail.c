@@ -24,7 +24,7 @@
 
 #define EXIT_NOT_STARTED 128
 
-static void reset_signals(void)
+void jail_reset_signals(void)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -133,6 +133,8 @@ static const char *search_path(char *const *env)
 static int find_program(const struct process_plan *plan, char program[static PATH_MAX], struct failure *failure)
 {
 	const char *name = plan->args[0], *path = search_path(plan->env);
+	if (!name)
+		return 0; // missed at the start
 	if (strchr(name, '/')) {
 		snprintf(program, PATH_MAX, "%s", name);
 		return is_program(program) ? 0 : fail_at(failure, "exec", name);
@@ -225,6 +227,8 @@ static int start_program(const struct jail_start *start, const struct privileges
 	    find_program(start->process, program, failure) < 0 ||
 	    wait_until_started(start, listener, outlet, failure) < 0)
 		return -1;
+	if (!start->process->args[0])
+		return fail(failure, "process is missing in the configuration: there is nothing to start");
 	if (start->affinity && affinity_set(start->affinity, failure) < 0)
 		return -1;
 	if (filter_comes_last(privileges) && privileges_load_filter(privileges, failure) < 0)
@@ -284,8 +288,11 @@ _Noreturn void jail_main(const struct jail_start *start)
 		jail.privileges = *start->filter;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	close_others(start);
-	reset_signals();
+	jail_reset_signals();
 	setsid();
+	// Again: whoever connects is now told of this process (SO_PEERCRED), which can so be found without any record.
+	if (start->listener >= 0)
+		listen(start->listener, 8);
 	if (enter_namespaces(start, &failure) == 0 && make_jail(&terminal, &jail, &failure) == 0)
 		start_program(start, &jail.privileges, &outlet, &failure);
 	if (outlet.started)

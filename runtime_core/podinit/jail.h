@@ -31,6 +31,8 @@ struct jail_start {
 #define CONSOLE_FD 4
 #define PRESERVED_FD 5
 
+void jail_reset_signals(void); // nothing ignored, caught or blocked
+
 _Noreturn void jail_main(const struct jail_start *start);
 
 #endif

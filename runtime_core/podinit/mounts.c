@@ -208,8 +208,9 @@ int run_bind(struct jail *jail, const struct step *step, struct failure *failure
 		return -1;
 	if (fstat(tree, &status) < 0)
 		return fail_at(failure, "source", text(step, 0));
+	bool proc = is_procfs_root(tree);
 	unsigned kind = (S_ISDIR(status.st_mode) ? TARGET_DIRECTORY : TARGET_FILE) |
-		(options.no_symlinks ? TARGET_NO_SYMLINKS : 0U);
-	cleanup_fd int target = open_mount_target(jail->root, path, kind, is_procfs_root(tree), failure);
+		(options.no_symlinks || proc ? TARGET_NO_SYMLINKS : 0U);
+	cleanup_fd int target = open_mount_target(jail->root, path, kind, proc, failure);
 	return target < 0 ? -1 : attach(tree, target, path, failure);
 }

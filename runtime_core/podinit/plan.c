@@ -6,7 +6,7 @@
 
 #include "steps.h"
 
-#define SANDBOX_VERSION 1
+#define SANDBOX_VERSION 2
 
 // A name becomes a file's name, so it is checked here too.
 static bool is_label(const char *name)
@@ -55,6 +55,29 @@ static int read_network(struct sandbox_plan *plan, const struct json *root, stru
 	return 0;
 }
 
+static int read_runtime(struct runtime_plan *runtime, const struct json *root, struct failure *failure)
+{
+	static const char *const known[] = { "path", "root", "options", "hidden", "cgroups", NULL };
+	const struct json *value = json_get(root, "runtime");
+	const char *cgroups;
+	if (!value)
+		return fail(failure, "field runtime is missing");
+	if (value->type == JSON_NULL)
+		return 0;
+	if (json_only(value, known, failure) < 0 || json_text(value, "path", &runtime->path, failure) < 0 ||
+	    json_text(value, "root", &runtime->root, failure) < 0 ||
+	    json_texts(value, "options", &runtime->options, failure) < 0 ||
+	    json_texts(value, "hidden", &runtime->hidden, failure) < 0 ||
+	    json_text(value, "cgroups", &cgroups, failure) < 0)
+		return -1;
+	runtime->inherits_cgroups = strcmp(cgroups, "inherit") == 0;
+	if (!runtime->inherits_cgroups && strcmp(cgroups, "join") != 0)
+		return fail(failure, "field runtime.cgroups is neither inherit nor join");
+	if (runtime->path[0] != '/' || runtime->root[0] != '/')
+		return fail(failure, "fields path and root of runtime must be absolute paths");
+	return 0;
+}
+
 static int check_names(const struct json *containers, struct failure *failure)
 {
 	if (containers->count > MAX_CONTAINERS)
@@ -88,6 +111,7 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 {
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "restartPolicy",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "memoryVolumes",
+					     "runtime",
 					     NULL };
 	int64_t version;
 	if (json_only(root, known, failure) < 0 ||
@@ -100,7 +124,8 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_network(plan, root, failure) < 0 ||
 	    json_texts(root, "containers", &plan->containers, failure) < 0 ||
 	    json_list(root, "memoryVolumes", &plan->memory_volumes, failure) < 0 ||
-	    check_memory_volumes(plan->memory_volumes, failure) < 0)
+	    check_memory_volumes(plan->memory_volumes, failure) < 0 ||
+	    read_runtime(&plan->runtime, root, failure) < 0)
 		return -1;
 	return check_names(plan->containers, failure);
 }

@@ -13,7 +13,16 @@
 
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
-// The strings of both belong to the document.
+// An OCI runtime that creates the pod's containers from their config.json.
+struct runtime_plan {
+	const char *path; // NULL: there is none, podinit does it
+	const char *root; // of its state
+	const struct json *options;
+	const struct json *hidden; // files that it must find empty, mounts that it must not find
+	bool inherits_cgroups;	   // it leaves a container in its own cgroups; else it enters linux.cgroupsPath
+};
+
+// The strings of all belong to the document.
 struct sandbox_plan {
 	struct json_document document;
 	const char *uid, *name, *namespace, *hostname;
@@ -22,11 +31,12 @@ struct sandbox_plan {
 	const struct json *cgroups, *containers, *memory_volumes;
 	bool networked;
 	struct net_config network;
+	struct runtime_plan runtime;
 };
 
 // What a process becomes, in a new container or in one that runs.
 struct process_plan {
-	char **args, **env;
+	char **args, **env; // no args: of a container that can be created, but not started
 	const char *cwd;
 	const struct json *cgroups, *steps;
 	bool keyring, terminal;
@@ -39,7 +49,7 @@ struct container_plan {
 	struct process_plan process;
 	const char *name, *hash;
 	int64_t stop_signal;
-	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *hooks;
+	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *net_devices, *hooks;
 	const char *state;		// for hooks, without its end
 	const char *oom_file, *oom_key; // NULL: nothing counts them
 };

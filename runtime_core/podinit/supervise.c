@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -41,8 +42,9 @@ static void reap(struct supervisor *supervisor)
 			containers_stop(supervisor, 0);
 		}
 		for (size_t i = 0; i < supervisor->count; i++)
-			if (supervisor->containers[i].pid == info.si_pid)
-				container_reaped(supervisor, &supervisor->containers[i], info.si_code, info.si_status);
+			if (container_owns(&supervisor->containers[i], info.si_pid))
+				container_reaped(supervisor, &supervisor->containers[i], info.si_pid, info.si_code,
+						 info.si_status);
 	}
 }
 
@@ -259,6 +261,9 @@ static int load_containers(struct supervisor *supervisor, struct failure *failur
 
 static int start_pod(struct supervisor *supervisor, struct failure *failure)
 {
+	// What a runtime leaves behind when it ends, the container's first process, becomes a child of this one.
+	if (supervisor->plan.runtime.path && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return fail_at(failure, "become", "a subreaper");
 	if (lower_oom_score(supervisor, failure) < 0 || load_containers(supervisor, failure) < 0 ||
 	    sandbox_start(supervisor, failure) < 0)
 		return -1;

@@ -42,12 +42,20 @@ struct stream {
 	struct log_stream log;
 };
 
+// Of a container that an external runtime makes: see external.h.
+struct external {
+	pid_t helper; // drives the runtime while `pid` lives; before and after that it is `pid` itself
+	bool created, ended;
+	int code, status; // how the first process ended before the helper did
+};
+
 struct container {
 	struct source report; // first: what the first process says before exec, or hang-up when it succeeded
 	const char *name;
 	int base; // its folder
 	enum phase phase;
 	pid_t pid; // ours to reap, so the number cannot be reused under us
+	struct external external;
 	bool want_restart; // an update stops it in order to start it
 	bool started_once;
 	bool settled; // its first start succeeded or failed: the next container's turn

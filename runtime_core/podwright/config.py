@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from podwright.errors import ConfigError
 
 DEFAULT_PATH = "/etc/podwright/podwright.toml"
-
+OWN_RUNTIME = "podwright"
+"""The name of podwright's own runtime, podinit."""
+MAX_RUNTIME_OPTIONS = 32
 
 _FOLDER = (r"/[^\0]+", "an absolute path")
 _RULES = {
@@ -19,6 +21,19 @@ _RULES = {
     "pods.pids_limit": ("[1-9][0-9]{0,8}", "a number from 1 up"),
 }
 """Key to what its value must look like, and that in words."""
+_HANDLER = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_RESERVED = (OWN_RUNTIME, "pod-containers", "pod-wasm", "pod-microvm-containers")  # classes of podwright's own
+
+
+class ExternalRuntime(NamedTuple):
+    """An OCI runtime of the host's: a section ``[runtimes.NAME]`` of the file."""
+
+    name: str
+    """What a pod's ``runtimeClassName`` and ``pods.runtime`` call it."""
+    path: str
+    """The program, an absolute path."""
+    options: tuple[str, ...] = ()
+    """Global options, given before those of podwright and the verb."""
 
 
 class Config(NamedTuple):
@@ -39,6 +54,10 @@ class Config(NamedTuple):
     """Most processes of one pod (the kubelet's podPidsLimit)."""
     registries_insecure: tuple[str, ...] = ()
     """Registries (host[:port]) reached over plain HTTP, besides those on loopback."""
+    pods_runtime: str = OWN_RUNTIME
+    """What runs the containers of a pod that names no runtime: ``podwright``, or one of ``runtimes``."""
+    runtimes: tuple[ExternalRuntime, ...] = ()
+    """The OCI runtimes that pods may choose, by their names' order."""
 
 
 def load(path: str | None = None) -> Config:
@@ -66,10 +85,11 @@ def _parse(text: bytes, path: str) -> Config:
         data = tomllib.loads(text.decode())
     except ValueError as error:  # no TOML, or no UTF-8
         raise ConfigError(f"{path}: {error}") from error
+    runtimes = _runtimes(path, data.pop("runtimes", {}))
     given: dict[str, Any] = {}
     for key, value in data.items():
         given |= {f"{key}.{name}": item for name, item in value.items()} if isinstance(value, dict) else {key: value}
-    attributes = {attribute.replace("_", ".", 1): attribute for attribute in Config._fields}
+    attributes = {attribute.replace("_", ".", 1): attribute for attribute in Config._fields if attribute != "runtimes"}
     values: dict[str, Any] = {}
     for key, value in given.items():
         if key not in attributes:
@@ -77,7 +97,44 @@ def _parse(text: bytes, path: str) -> Config:
         values[attributes[key]] = _typed(path, key, value, Config._field_defaults[attributes[key]])
         if key in _RULES and not re.fullmatch(_RULES[key][0], str(value)):
             raise ConfigError(f"{path}: {key} is {value!r}, but must be {_RULES[key][1]}", field=key, value=value)
-    return Config(**values)
+    return _with_runtimes(path, Config(**values), runtimes)
+
+
+def _with_runtimes(path: str, config: Config, runtimes: tuple[ExternalRuntime, ...]) -> Config:
+    name = config.pods_runtime
+    known = [OWN_RUNTIME, *(runtime.name for runtime in runtimes)]
+    if name not in known:
+        reason = f"must be one of {', '.join(known)}, or get a section [runtimes.{name}]"
+        raise ConfigError(f"{path}: pods.runtime is {name!r}, but {reason}", field="pods.runtime", value=name)
+    return config._replace(runtimes=runtimes)
+
+
+def _runtimes(path: str, sections: object) -> tuple[ExternalRuntime, ...]:
+    if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
+        reason = "must have one section [runtimes.NAME] for each runtime"
+        raise ConfigError(f"{path}: runtimes {reason}", field="runtimes", value=sections)
+    return tuple(_runtime(path, name, sections[name]) for name in sorted(sections))
+
+
+def _runtime(path: str, name: str, section: dict[str, Any]) -> ExternalRuntime:
+    field = f"runtimes.{name}"
+    if name in _RESERVED or len(name) > 253 or not re.fullmatch(_HANDLER, name):
+        reason = f"must be a lower-case DNS name, and none of {', '.join(_RESERVED)}"
+        raise ConfigError(f"{path}: {field}: the name {reason}", field=field, value=name)
+    for key in section.keys() - {"path", "options"}:
+        raise ConfigError(f"{path}: unknown key {field}.{key}", field=f"{field}.{key}", value=section[key])
+    if "path" not in section:
+        raise ConfigError(f"{path}: {field}.path is missing: the runtime's program", field=f"{field}.path")
+    program = str(_typed(path, f"{field}.path", section["path"], ""))
+    if not re.fullmatch(_FOLDER[0], program):
+        reason = f"is {program!r}, but must be {_FOLDER[1]}"
+        raise ConfigError(f"{path}: {field}.path {reason}", field=f"{field}.path", value=program)
+    options = _typed(path, f"{field}.options", section.get("options", []), ())
+    assert isinstance(options, tuple)
+    if len(options) > MAX_RUNTIME_OPTIONS or any("\0" in option or not option for option in options):
+        reason = f"must be at most {MAX_RUNTIME_OPTIONS} options, none of them empty"
+        raise ConfigError(f"{path}: {field}.options {reason}", field=f"{field}.options", value=section["options"])
+    return ExternalRuntime(name, program, options)
 
 
 def _typed(path: str, key: str, value: object, default: object) -> object:

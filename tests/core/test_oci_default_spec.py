@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from ocitools import compiled, steps_of
+from ocispecs import compiled, steps_of
 from podwright.oci.default_spec import default_spec
 
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from ocitools import changed, compiled, compiled_with, steps_of
+from ocispecs import changed, compiled, compiled_with, steps_of
 from podwright.errors import ManifestError
 from podwright.oci.default_spec import default_spec
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from ocitools import Filter, changed
+from ocispecs import Filter, changed
 from podwright.errors import ManifestError
 from podwright.oci.default_spec import default_spec
 from podwright.oci.exec_plan import compile_exec

@@ -3,7 +3,7 @@
 
 import pytest
 
-from ocitools import compiled_with, last_mount
+from ocispecs import compiled_with, last_mount
 from podwright.oci.features import features
 from podwright.oci.scheduling import memory_policy_step
 from podwright.security import capabilities

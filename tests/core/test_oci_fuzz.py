@@ -8,41 +8,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocitools import UNIFIED, V1, compiled
+from ocispecs import FULL, UNIFIED, V1, compiled
 from podwright.errors import ManifestError
 from podwright.jsontext import loads
-from podwright.oci.default_spec import default_spec
 from podwright.oci.exec_plan import compile_exec
-
-FULL = default_spec(rootless=True)
-FULL["process"] |= {
-    "consoleSize": {"height": 1, "width": 2},
-    "oomScoreAdj": 5,
-    "scheduler": {"policy": "SCHED_FIFO", "priority": 1, "flags": ["SCHED_FLAG_RESET_ON_FORK"]},
-    "ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 1},
-    "execCPUAffinity": {"initial": "0-1", "final": "1"},
-    "apparmorProfile": "",
-}
-FULL |= {
-    "domainname": "x",
-    "annotations": {"a": "b"},
-    "hooks": {"prestart": [{"path": "/x", "args": ["x"], "env": ["A=b"], "timeout": 1}]},
-}
-FULL["mounts"] += [
-    {"destination": "/x", "type": "bind", "source": "y", "options": ["rbind", "rro", "idmap", "noatime"]},
-    {"destination": "/z", "type": "tmpfs", "options": ["size=1k", "tmpcopyup", "ro"]},
-]
-FULL["linux"]["namespaces"] += [{"type": "network"}, {"type": "time"}]
-FULL["linux"] |= {
-    "timeOffsets": {"monotonic": {"secs": 1}},
-    "devices": [{"type": "c", "path": "/dev/x", "major": 1, "minor": 2, "fileMode": 3, "uid": 0, "gid": 0}],
-    "netDevices": {"eth1": {"name": "x"}},
-    "sysctl": {"net.ipv4.ip_forward": "1"},
-    "memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]},
-    "personality": {"domain": "LINUX"},
-    "rootfsPropagation": "slave",
-    "resources": {"memory": {"limit": 1}, "devices": [{"allow": True, "type": "c", "access": "r"}]},
-}
 
 WORDS = ["", "/", "x", "/proc", "/proc/self/ns/net", "ro", "bind", "rbind", "shared", "a=b", "..", "\0", "\ud800", "ü",
          "mount", "user", "CAP_CHOWN", "RLIMIT_CPU", "1.0.0", "0-3,7", "net/x", "cgroup", "SCHED_DEADLINE"]  # fmt: skip

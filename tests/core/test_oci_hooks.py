@@ -3,7 +3,7 @@
 
 import json
 
-from ocitools import changed, compiled, compiled_with, steps_of
+from ocispecs import changed, compiled, compiled_with, steps_of
 from podwright.oci.default_spec import default_spec
 
 HOOKS = {
@@ -39,9 +39,15 @@ def test_the_state():
 
 
 def test_only_hooks_before_the_pivot_make_a_step():
-    plan = compiled_with("hooks", {"startContainer": [{"path": "/bin/b"}]})
+    spec = changed(default_spec(), "hooks", {"startContainer": [{"path": "/bin/b"}]})
+    plan = compiled(changed(spec, "process.terminal", False))
     assert not steps_of(plan, "hooks")
     assert plan["state"]
+
+
+def test_a_terminal_is_opened_where_those_hooks_run():
+    plan = compiled(changed(changed(default_spec(), "hooks", {}), "process.terminal", True))
+    assert steps_of(plan, "hooks")
 
 
 def test_hooks_of_the_end_are_not_in_the_plan():

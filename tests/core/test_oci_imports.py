@@ -7,7 +7,8 @@ from pathlib import Path
 
 import podwright
 
-MODULES = ("bundle", "plan", "exec_plan", "features", "default_spec", "hooks", "schema")
+MODULES = ("bundle", "plan", "exec_plan", "features", "default_spec", "schema", "hooks", "mount", "mount_options",
+           "cgroup_mount", "devices", "namespaces", "process", "scheduling", "sysctl", "lsm")  # fmt: skip
 HEAVY = ("typing", "re", "json", "enum", "dataclasses", "collections", "functools", "contextlib", "argparse",
          "subprocess", "logging", "tempfile", "shutil", "signal", "pathlib", "hashlib")  # fmt: skip
 PROGRAM = """

@@ -4,8 +4,10 @@
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ocitools import UNIFIED, V1, changed, compiled, last_mount, steps_of
+from ocispecs import UNIFIED, V1, changed, compiled, last_mount, steps_of
 from podwright.errors import ManifestError
 from podwright.oci.default_spec import default_spec
 
@@ -138,6 +140,26 @@ def test_other_file_systems_take_an_acl():
 )
 def test_options_of_a_bind(options, set_, clear, more):
     assert bind(*options) == ["bind", "/y", "/x", set_, clear, more]
+
+
+BITS = {"ro": 1, "nosuid": 2, "nodev": 4, "noexec": 8, "nodiratime": 0x80, "nosymfollow": 0x200000}
+UNDO = {"rw": 1, "suid": 2, "dev": 4, "exec": 8, "diratime": 0x80, "symfollow": 0x200000}
+TIMES = {"noatime": 0x10, "strictatime": 0x20, "relatime": 0, "atime": 0, "norelatime": 0, "nostrictatime": 0}
+
+
+@given(st.lists(st.sampled_from([*BITS, *UNDO, *TIMES])), st.sampled_from([0, 1, 15, 0x10, 0x20, 0x2000BF & ~0x30]))
+def test_options_are_done_in_their_order(options, before):
+    flags = before
+    for option in options:
+        if option in TIMES:
+            flags = flags & ~ATIME | TIMES[option]
+        else:
+            flags = flags | BITS.get(option, 0) if option in BITS else flags & ~UNDO[option]
+    _, _, _, set_, clear, more = bind(*options)
+    assert before & ~clear | set_ == flags
+    assert more == {}
+    recursive = bind(*(f"r{option}" for option in options))[5]
+    assert before & ~recursive.get("recursiveClear", 0) | recursive.get("recursiveSet", 0) == flags
 
 
 def test_where_a_bind_comes_from():

@@ -4,11 +4,13 @@
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ocitools import changed, compiled, compiled_with, steps_of
+from ocispecs import changed, compiled, compiled_with, steps_of
 from podwright.errors import ManifestError
 from podwright.oci.default_spec import default_spec
-from podwright.oci.namespaces import Namespaces
+from podwright.oci.namespaces import Namespaces, check_mappings, is_mapped
 
 WHOLE = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 
@@ -105,7 +107,10 @@ def test_the_root_is_not_changed_in_the_hosts_own_mount_namespace():
         default_spec(), "linux.namespaces", [{"type": "uts"}, {"type": "mount", "path": "/proc/self/ns/mnt"}]
     )
     spec["linux"] |= {"maskedPaths": [], "readonlyPaths": []}
+    spec["root"]["readonly"] = False
     assert steps_of(compiled(spec), "chroot")
+    with pytest.raises(ManifestError, match=r"root\.readonly needs a mount namespace"):
+        compiled(changed(spec, "root.readonly", True))
     with pytest.raises(ManifestError, match=r"linux\.maskedPaths needs a mount namespace"):
         compiled(changed(spec, "linux.maskedPaths", ["/x"]))
 
@@ -128,6 +133,26 @@ def test_mappings_that_are_refused(mappings, reason):
     with pytest.raises(ManifestError) as caught:
         compiled(with_user_namespace(uids=mappings))
     assert reason in caught.value.message
+
+
+small = st.integers(0, 12)
+mappings = st.lists(
+    st.fixed_dictionaries({"containerID": small, "hostID": small, "size": st.integers(1, 4)}), max_size=4
+)
+
+
+@given(mappings)
+def test_each_id_is_mapped_once(entries):
+    ids = {
+        side: [entry[side] + step for entry in entries for step in range(entry["size"])]
+        for side in ("containerID", "hostID")
+    }
+    if any(len(set(numbers)) != len(numbers) for numbers in ids.values()):
+        with pytest.raises(ManifestError, match="is in two mappings"):
+            check_mappings(entries, "x")
+        return
+    found = check_mappings(entries, "x")
+    assert [number for number in range(20) if is_mapped(number, found)] == sorted(ids["containerID"])
 
 
 def test_a_whole_host_can_be_mapped():
@@ -166,13 +191,14 @@ def test_how_the_root_is_changed(kind, no_pivot, step):
     spec = changed(default_spec(), "linux.namespaces", [{"type": "uts"}] if kind == "uts" else
                    [{"type": "uts"}, {"type": kind}])  # fmt: skip
     spec["linux"] |= {"maskedPaths": [], "readonlyPaths": []}
+    spec["root"]["readonly"] = False
     plan = compiled(spec, no_pivot=no_pivot)
     assert [name for name, *_ in plan["steps"] if name in ("pivot_root", "move_root", "chroot")] == [step]
 
 
 def test_a_container_in_all_namespaces_of_the_host():
     spec = default_spec()
-    del spec["linux"], spec["hostname"]
+    del spec["linux"], spec["hostname"], spec["root"]["readonly"]
     plan = compiled(spec)
     assert plan["namespaces"] == []
     assert steps_of(plan, "chroot")
@@ -187,4 +213,5 @@ def test_a_container_in_all_namespaces_of_the_host():
 def test_propagation_of_the_root(word, at_first, at_last):
     plan = compiled_with("linux.rootfsPropagation", word)
     assert plan["steps"][:2] == [["propagation", at_first], ["rootfs", "/bundle/rootfs"]]
-    assert steps_of(plan, "root_propagation") == [["root_propagation", at_last]]
+    kinds = [kind for kind, *_ in plan["steps"]]
+    assert plan["steps"][kinds.index("root_readonly") - 1] == ["root_propagation", at_last]

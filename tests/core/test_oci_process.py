@@ -3,7 +3,7 @@
 
 import pytest
 
-from ocitools import Filter, changed, compiled, compiled_with, steps_of
+from ocispecs import Filter, changed, compiled, compiled_with, steps_of
 from podwright.errors import ManifestError
 from podwright.oci import lsm
 from podwright.oci.default_spec import default_spec
@@ -75,7 +75,8 @@ def test_the_terminal(terminal, size, expected):
 def test_a_container_without_a_process_can_be_created():
     plan = compiled_with("process", None)
     assert plan["args"] == []
-    assert not steps_of(plan, "capabilities")
+    assert set(steps_of(plan, "capabilities")[0][1].values()) == {"0" * 16}
+    assert steps_of(plan, "user") == [["user", 0, 0, []]]
 
 
 def test_without_capabilities_there_are_none():

@@ -3,7 +3,7 @@
 
 import pytest
 
-from ocitools import compiled_with, steps_of
+from ocispecs import compiled_with, steps_of
 from podwright.errors import ManifestError
 from podwright.oci.scheduling import affinity, number_list
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from ocitools import changed, compiled, compiled_with
+from ocispecs import changed, compiled, compiled_with
 from podwright.errors import ManifestError
 from podwright.oci.default_spec import default_spec
 from podwright.oci.schema import check_process, check_resources

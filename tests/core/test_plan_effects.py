@@ -12,7 +12,7 @@ from podwright.plan import effects
 from podwright.plan.diff import leaves
 
 # Checked, then left out of the normal form: they say what is so anyway.
-WITHOUT_TRACE = {"os", "runtimeClassName"}
+WITHOUT_TRACE = {"os"}
 # A container alone has them.
 OF_A_CONTAINER_ALONE = {"state", "spec.containers.rootfs"}
 

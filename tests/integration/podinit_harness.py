@@ -175,7 +175,7 @@ class Pod:
         self.pid = 0  # of the supervisor, until it is reaped
         self.containers: list[str] = []
         self.sandbox: dict[str, Any] = {
-            "version": 1,
+            "version": 2,
             "uid": UID,
             "name": "web",
             "namespace": "default",
@@ -187,6 +187,7 @@ class Pod:
             "memoryVolumes": [],
             "network": None,
             "containers": self.containers,
+            "runtime": None,
         }
         (self.pod_dir / "shm").mkdir(parents=True)
         self.run_dir.mkdir()

@@ -141,14 +141,14 @@ def bridged(namespace, tmp_path):
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory):
-    """Compile net.c with a main of a few lines, warnings as errors and the sanitizers on."""
+    """Compile net.c and rtnetlink.c with a main of a few lines, warnings as errors and the sanitizers on."""
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
     folder = tmp_path_factory.mktemp("net")
     (folder / "main.c").write_text(DRIVER)
     run("gcc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-g", "-D_GNU_SOURCE", "-fsanitize=address,undefined",
         "-fno-sanitize-recover=undefined", f"-I{PODINIT}", "-o", str(folder / "net"), str(folder / "main.c"),
-        f"{PODINIT}/net.c")  # fmt: skip
+        f"{PODINIT}/net.c", f"{PODINIT}/rtnetlink.c")  # fmt: skip
     return str(folder / "net")
 
 

@@ -301,7 +301,3 @@ def test_a_filter_with_unknown_flags_is_refused(pod: Pod, tmp_path: Path) -> Non
 def test_order_of_the_steps(pod: Pod, steps: Sequence[list[Any]], message: str) -> None:
     end, _ = pod.run("ls", steps=list(steps))
     assert message in end["message"]
-
-
-def test_hooks_without_anybody_to_run_them_are_an_error(pod: Pod) -> None:
-    assert error_of(pod, ["hooks"]) == "step 7 hooks: nobody is there to run them"

@@ -58,6 +58,12 @@ def test_s17_kernel_views_only_on_a_real_directory(pod: Pod, kind: str, shape: s
     assert message.startswith(f"step 7 mount: target {target}")
 
 
+def test_s17_a_bound_procfs_too(pod: Pod) -> None:
+    (pod.image / "real").mkdir()
+    (pod.image / "link").symlink_to("real")
+    assert error_of(pod, bind("/proc", "/link", recursive=True)).startswith("step 7 bind: target /link: ")
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [

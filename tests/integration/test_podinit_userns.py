@@ -150,6 +150,11 @@ def test_a_bind_that_fails_on_the_host_names_its_step(driver: Path, folder: Path
     assert (code, errors) == (125, "step 7 bind: source /none: No such file or directory\n")
 
 
+def test_hooks_without_anybody_to_run_them_are_an_error(driver: Path, folder: Path) -> None:
+    code, _, errors = drive(driver, folder, steps_in(folder, ["hooks"]), ["/bin/sh"])
+    assert (code, errors) == (125, "step 7 hooks: nobody is there to run them\n")
+
+
 def test_limits_and_names_of_a_user_namespace(driver: Path, folder: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     after = [

@@ -64,7 +64,7 @@ class Foreground:
         if self._saved is not None:
             import termios
 
-            termios.tcsetattr(0, termios.TCSADRAIN, self._saved)
+            termios.tcsetattr(0, termios.TCSANOW, self._saved)
         for connection in (self._ours, self._theirs):
             if connection is not None:
                 connection.close()
@@ -92,7 +92,7 @@ class Foreground:
             import tty
 
             self._saved = termios.tcgetattr(0)
-            tty.setraw(0)
+            tty.setraw(0, termios.TCSANOW)  # what was typed ahead is kept
 
     def wait(self) -> int:
         """Relay until the process ends; return its exit code, 128 + n for signal n."""

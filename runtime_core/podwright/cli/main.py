@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from podwright import __version__
+from podwright.cli.container import add_verbs
 from podwright.errors import ManifestError, PodwrightError
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     images = verbs.add_parser("images", help="list the images on this host")
     images.add_argument("-o", "--output", choices=["table", "json"], default="table")
     images.set_defaults(run=_images)
+
+    add_verbs(verbs)
 
     api = verbs.add_parser("api", help="answer one JSON request from standard input (for programs)")
     api.set_defaults(run=_api)

@@ -124,13 +124,13 @@ def plain_settings(text: str) -> dict[str, str] | None:
         if words.startswith("#"):
             continue
         key, _, value = words.partition("=")
-        name = section + key.strip()
-        if words[:1] in ('"', "'") or "." in key or name == "cgroups":
+        name = section + key.replace(" ", "")
+        if words[:1] in ('"', "'") or name == "cgroups":
             return None  # perhaps one of ours, in another spelling
         if name not in _DEFAULTS:
             continue
         value = value.strip()
-        allowed = value[1:2] == "/" if section == "" else value in ('"error"', '"warn"')
+        allowed = value[1:2] == "/" if name != "cgroups.missing" else value in ('"error"', '"warn"')
         if not (allowed and value[0] == value[-1] == '"' and '"' not in value[1:-1]):
             return None
         found[name] = value[1:-1]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from podwright.cli.oci_context import Context
     from podwright.cli.options import Values
 
-_COLUMNS = (
+COLUMNS = (
     ("ID", "id"),
     ("PID", "pid"),
     ("STATUS", "status"),
@@ -44,7 +44,7 @@ def _list(context: Context, values: Values) -> int:
     elif output == "json":
         say(dumps(states))
     else:
-        say(table([[name for name, _ in _COLUMNS], *([str(state[key]) for _, key in _COLUMNS] for state in states)]))
+        say(table([[name for name, _ in COLUMNS], *([str(state[key]) for _, key in COLUMNS] for state in states)]))
     return 0
 
 

@@ -70,12 +70,12 @@ def asked_resources(values: Values) -> dict[str, Any]:
     for option, (group, key), number in _LIMITS:
         text = values.text(option)
         if text is not None:
-            resources.setdefault(group, {})[key] = _amount(option, text) if number else text
+            resources.setdefault(group, {})[key] = amount(option, text) if number else text
     return resources
 
 
-def _amount(option: str, text: str) -> int:
-    """Read a number, of bytes perhaps with a unit as 512m or 512MiB; -1 is no limit."""
+def amount(option: str, text: str) -> int:
+    """Read a number; one of bytes (memory…) may have a unit, as 512m or 512MiB. -1 is no limit."""
     if text == "-1":
         return -1
     lower = text.lower()

@@ -49,7 +49,7 @@ class Creation:
 
     def terminal(self, path: str | None, fd: int | None) -> Console:
         """Return where the terminal goes, if the configuration asks for one."""
-        return Console(path, fd, wanted=bool(self._bundle.spec["process"].get("terminal")))
+        return Console(path, fd, wanted=bool((self._bundle.spec.get("process") or {}).get("terminal")))
 
     def run(self, stdio: Sequence[int], console: int | None, pid_file: str | None, pidfd_socket: str | None) -> int:
         """Make the container; return the process that waits for its start."""

@@ -153,6 +153,19 @@ class Containers:
         if signal == process.SIGKILL and record.cgroup:
             self._group_of(record).thaw()  # a frozen process of v1 would not die
 
+    def stop(self, container_id: str, *, signal: int = 15, timeout: float = 10) -> None:
+        """Send a signal, wait for the first process' end, and kill it after so many seconds. Stopped is no error."""
+        record = state.read(self._path(container_id), container_id)
+        handle = process.find(record.pid, record.start)
+        if handle is None:
+            return
+        with handle:
+            handle.signal(signal)
+            if handle.ended(timeout):
+                return
+        self.kill(container_id, process.SIGKILL)
+        process.end(record.pid, record.start)
+
     def delete(self, container_id: str, *, force: bool = False) -> None:
         """Remove a stopped container; with ``force`` one in any state, and none is no error.
 

@@ -261,7 +261,8 @@ class PodSpec(_Object):
     dns_policy: Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default"] | None = None
     """Default: the host's resolvers. ClusterFirst means the same, as there is no cluster."""
     runtime_class_name: str | None = None
-    """How the pod runs; `pod-containers` unless given."""
+    """What runs the containers: `pod-containers` (the host's default) unless given, `podwright`, or the name of one of
+    the host's external runtimes."""
     os: PodOS | None = None
     """Operating system of the containers."""
     security_context: PodSecurityContext | None = None

@@ -53,6 +53,11 @@ MEANING = {
 """Pattern to the words of an error."""
 
 
+def is_subdomain(name: str) -> bool:
+    """Tell whether it is an RFC 1123 subdomain, as most Kubernetes objects are named."""
+    return len(name) <= SUBDOMAIN_LENGTH and re.fullmatch(DNS_SUBDOMAIN, name) is not None
+
+
 def is_port_name(name: str) -> bool:
     """Tell whether a port may be called that: the pattern, at least one letter, no ``-`` at an end or doubled."""
     return (

@@ -104,11 +104,13 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
     grace = spec.get("terminationGracePeriodSeconds")
     hostname = spec.get("hostname")
     context = security.pod_normal(spec.get("securityContext") or {})
+    runtime_class = spec.get("runtimeClassName")
     return {
         "restartPolicy": spec.get("restartPolicy") or "Always",
         "terminationGracePeriodSeconds": DEFAULT_GRACE_PERIOD if grace is None else grace,
         "dnsPolicy": "Default",
         **_filled(
+            runtimeClassName=runtime_class if runtime_class != rules.DEFAULT_RUNTIME_CLASS else None,
             hostname=hostname if hostname != names.default_hostname(pod_name) else None,
             hostAliases=[
                 {"ip": rules.canonical_ip(alias["ip"]), "hostnames": alias["hostnames"]}

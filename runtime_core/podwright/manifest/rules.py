@@ -64,8 +64,9 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
     if runtime_class in RUNTIME_CLASSES[1:]:
         reason = f"not supported by this release of podwright; remove it to run as {DEFAULT_RUNTIME_CLASS}"
         yield Fault("spec.runtimeClassName", reason, runtime_class)
-    elif runtime_class and runtime_class != DEFAULT_RUNTIME_CLASS:
-        yield Fault("spec.runtimeClassName", f"must be one of {', '.join(RUNTIME_CLASSES)}", runtime_class)
+    elif runtime_class and not names.is_subdomain(runtime_class):
+        # which there are is the host's to say
+        yield Fault("spec.runtimeClassName", names.MEANING[names.DNS_SUBDOMAIN], runtime_class)
     aliases = spec.get("hostAliases") or []
     for index, alias in enumerate(aliases):
         if canonical_ip(alias["ip"]) is None:

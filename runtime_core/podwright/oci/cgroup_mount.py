@@ -23,7 +23,13 @@ _SAFE = NOSUID | NODEV | NOEXEC
 
 
 def cgroup_steps(
-    target: str, options: MountOptions, hierarchies: Sequence[Hierarchy], *, own_namespace: bool, field: str
+    source: str,
+    target: str,
+    options: MountOptions,
+    hierarchies: Sequence[Hierarchy],
+    *,
+    own_namespace: bool,
+    field: str,
 ) -> tuple[list[Any], list[Any]]:
     """Return the steps that mount, and those to be done when all mounts are there.
 
@@ -35,7 +41,7 @@ def cgroup_steps(
     propagation = {"propagation": options.propagation} if options.propagation else {}
     if unified and own_namespace:
         attributes = options.set | _SAFE
-        return [["mount", "cgroup2", "cgroup", target, attributes, options.parameters, propagation]], []
+        return [["mount", "cgroup2", source, target, attributes, options.parameters, propagation]], []
     if options.parameters:
         raise ManifestError(
             f"{field}: {options.parameters[0]!r} is for a hierarchy that is mounted anew, which this one is not",
@@ -43,9 +49,16 @@ def cgroup_steps(
         )
     if unified:
         return [_bind(hierarchies[0][2], target, options, propagation)], []
-    read_only = options.set & RDONLY
+    steps = _side_by_side(source, target, options, hierarchies, propagation)
+    # the tmpfs, when all is in it
+    return steps, [["attributes", target, RDONLY, 0]] if options.set & RDONLY else []
+
+
+def _side_by_side(
+    source: str, target: str, options: MountOptions, hierarchies: Sequence[Hierarchy], propagation: dict[str, int]
+) -> list[Any]:
     attributes = (options.set | _SAFE) & ~RDONLY
-    steps: list[Any] = [["mount", "tmpfs", "cgroup", target, attributes, ["mode=755", "size=64k"], propagation]]
+    steps: list[Any] = [["mount", "tmpfs", source, target, attributes, ["mode=755", "size=64k"], propagation]]
     links: list[Any] = []
     for mount_point, controllers, directory in hierarchies:
         name = os.path.basename(mount_point)
@@ -53,8 +66,7 @@ def cgroup_steps(
         # name=systemd is no controller, and its directory has another name
         links += [["symlink", name, f"{target}/{item}"] for item in sorted(controllers) if "=" not in item]
     taken = {step[2] for step in steps[1:]}
-    steps += [link for link in links if link[2] not in taken]
-    return steps, [["attributes", target, RDONLY, 0]] if read_only else []
+    return [*steps, *(link for link in links if link[2] not in taken)]
 
 
 def _bind(directory: str, target: str, options: MountOptions, extra: dict[str, int]) -> list[Any]:

@@ -78,6 +78,7 @@ def _add(mount: Mapping[str, Any], field: str, around: Surroundings, steps: list
         steps.append(_bind(mount, source, target, options, around, field))
     elif kind in cgroup_mount.TYPES:
         made, later = cgroup_mount.cgroup_steps(
+            source or kind,
             target,
             options,
             around.hierarchies,

@@ -12,7 +12,6 @@ from podwright.errors import ManifestError
 from podwright.oci import process as processes
 from podwright.oci.devices import device_steps
 from podwright.oci.hooks import any_before_pivot, compile_hooks, state_text
-from podwright.oci.lsm import selinux_label
 from podwright.oci.mount import Surroundings, mount_steps
 from podwright.oci.mount_options import MS_PRIVATE, MS_UNBINDABLE, PROPAGATION
 from podwright.oci.namespaces import (
@@ -23,7 +22,6 @@ from podwright.oci.namespaces import (
     compile_time_offsets,
 )
 from podwright.oci.schema import check_config
-from podwright.oci.sysctl import sysctl_steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,52 +130,60 @@ def _plan(
     *,
     bundle: str = "/",
 ) -> dict[str, Any]:
-    linux, process = _linux(spec), spec.get("process")
+    linux, process = _linux(spec), spec.get("process") or {}
     _refuse(linux)
-    uid_mappings = compile_mappings(linux, namespaces, "uidMappings")
-    gid_mappings = compile_mappings(linux, namespaces, "gidMappings")
     around = Surroundings(
         bundle=bundle,
         hierarchies=hierarchies,
         own_cgroup_namespace=namespaces.own("cgroup"),
-        uid_mappings=uid_mappings,
-        gid_mappings=gid_mappings,
-        label=selinux_label(linux.get("mountLabel") or "", "linux.mountLabel"),
+        uid_mappings=compile_mappings(linux, namespaces, "uidMappings"),
+        gid_mappings=compile_mappings(linux, namespaces, "gidMappings"),
+        label=_label(linux),
     )
     hooks = compile_hooks(spec.get("hooks") or {})
-    mounts, late = mount_steps(spec.get("mounts") or (), around)
-    steps = [*root, *mounts, *device_steps(linux.get("devices") or (), spec.get("mounts") or ())]
-    if any_before_pivot(hooks):
-        steps.append(["hooks"])
-    steps += [[change_root], *_inside_steps(spec, linux, namespaces, late)]
-    if process is not None:
-        check_mapped(process, linux)
-        if process.get("execCPUAffinity"):
-            _check_affinity(process)
-        steps += processes.inside_steps(process, linux)
-        steps += processes.last_steps(process, seccomp)
+    change = [[change_root]]
+    # the container's terminal is opened there too: the image is in place, and the host still in sight
+    if any_before_pivot(hooks) or process.get("terminal"):
+        change.insert(0, ["hooks"])
     return {
         "version": PLAN_VERSION,
         "name": "",
         # Without a process the container can be created but not started (runtime.md, "Start").
-        **({"args": [], "env": [], "cwd": "/", "terminal": None} if process is None else processes.command(process)),
+        **(processes.command(process) if process else {"args": [], "env": [], "cwd": "/", "terminal": None}),
         "namespaces": namespaces.listed,
-        "uidMappings": uid_mappings,
-        "gidMappings": gid_mappings,
+        "uidMappings": around.uid_mappings,
+        "gidMappings": around.gid_mappings,
         "timeOffsets": compile_time_offsets(linux, namespaces),
         "netDevices": compile_net_devices(linux, namespaces),
         "hooks": hooks,
         "state": "",
         "keyring": False,
-        "steps": steps,
+        "steps": [*root, *_steps(spec, namespaces, around, change), *_process_steps(process, linux, seccomp)],
     }
+
+
+def _steps(
+    spec: Mapping[str, Any], namespaces: Namespaces, around: Surroundings, change_root: list[Step]
+) -> list[Step]:
+    linux, listed = _linux(spec), spec.get("mounts") or ()
+    mounts, late = mount_steps(listed, around)
+    devices = device_steps(linux.get("devices") or (), listed)
+    return [*mounts, *devices, *change_root, *_inside_steps(spec, linux, namespaces, late)]
+
+
+def _process_steps(
+    process: Mapping[str, Any], linux: Mapping[str, Any], seccomp: SeccompFilter | None
+) -> Iterator[Step]:
+    check_mapped(process, linux)
+    if process.get("execCPUAffinity"):
+        _check_affinity(process)
+    yield from processes.inside_steps(process, linux)
+    yield from processes.last_steps(process, seccomp)
 
 
 def _inside_steps(
     spec: Mapping[str, Any], linux: Mapping[str, Any], namespaces: Namespaces, late: list[Step]
 ) -> Iterator[Step]:
-    if linux.get("rootfsPropagation"):
-        yield ["root_propagation", PROPAGATION[linux["rootfsPropagation"]]]
     yield from late
     for key in ("hostname", "domainname"):
         name = spec.get(key)
@@ -190,14 +196,28 @@ def _inside_steps(
         from podwright.oci.scheduling import memory_policy_step
 
         yield memory_policy_step(linux["memoryPolicy"])
-    yield from sysctl_steps(linux.get("sysctl") or {}, namespaces)
+    if linux.get("sysctl"):
+        from podwright.oci.sysctl import sysctl_steps
+
+        yield from sysctl_steps(linux["sysctl"], namespaces)
     # Masks come last: they would hide what the others need.
     for kind, key in (("readonly_path", "readonlyPaths"), ("mask_path", "maskedPaths")):
         for path in linux.get(key) or ():
             namespaces.require("mount", f"linux.{key}")
             yield [kind, path]
+    if linux.get("rootfsPropagation"):  # after the paths, which are bound: nothing unbindable could be
+        yield ["root_propagation", PROPAGATION[linux["rootfsPropagation"]]]
     if (spec.get("root") or {}).get("readonly"):
+        namespaces.require("mount", "root.readonly")
         yield ["root_readonly"]
+
+
+def _label(linux: Mapping[str, Any]) -> str:
+    if not linux.get("mountLabel"):
+        return ""
+    from podwright.oci.lsm import selinux_label
+
+    return selinux_label(linux["mountLabel"], "linux.mountLabel")
 
 
 def _check_affinity(process: Mapping[str, Any]) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from podwright.errors import ManifestError
-from podwright.oci import lsm
 from podwright.oci.shape import U64, wrong
 from podwright.security import capabilities
 
@@ -61,12 +60,8 @@ def command(process: Mapping[str, Any], field: str = "process") -> dict[str, Any
 
 def inside_steps(process: Mapping[str, Any], linux: Mapping[str, Any], field: str = "process") -> Iterator[list[Any]]:
     """Yield the steps that a process takes before it gives up its privileges."""
-    apparmor = lsm.apparmor_profile(process.get("apparmorProfile") or "", f"{field}.apparmorProfile")
-    if apparmor:
-        yield ["apparmor", apparmor]
-    selinux = lsm.selinux_label(process.get("selinuxLabel") or "", f"{field}.selinuxLabel")
-    if selinux:
-        yield ["selinux", selinux]
+    if process.get("apparmorProfile") or process.get("selinuxLabel"):
+        yield from _security_module_steps(process, field)
     yield from rlimit_steps(process.get("rlimits") or (), f"{field}.rlimits")
     if process.get("oomScoreAdj") is not None:
         yield ["oom_score_adj", process["oomScoreAdj"]]
@@ -98,6 +93,17 @@ def last_steps(
         yield ["no_new_privileges"]
     if seccomp is not None:
         yield ["seccomp", seccomp.path, seccomp.flags, seccomp.listener_path, seccomp.listener_metadata]
+
+
+def _security_module_steps(process: Mapping[str, Any], field: str) -> Iterator[list[Any]]:
+    from podwright.oci import lsm
+
+    apparmor = lsm.apparmor_profile(process.get("apparmorProfile") or "", f"{field}.apparmorProfile")
+    if apparmor:
+        yield ["apparmor", apparmor]
+    selinux = lsm.selinux_label(process.get("selinuxLabel") or "", f"{field}.selinuxLabel")
+    if selinux:
+        yield ["selinux", selinux]
 
 
 def rlimit_steps(rlimits: Sequence[Mapping[str, Any]], field: str) -> Iterator[list[Any]]:

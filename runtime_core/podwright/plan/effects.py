@@ -27,6 +27,7 @@ TABLE = {
     "spec.restartPolicy": RECREATE,
     "spec.terminationGracePeriodSeconds": RECREATE,
     "spec.dnsPolicy": RECREATE,
+    "spec.runtimeClassName": RECREATE,
     "spec.hostname": RECREATE,
     "spec.hostAliases": RECREATE,
     "spec.securityContext": RECREATE,

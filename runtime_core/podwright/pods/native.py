@@ -11,7 +11,7 @@ from podwright.cgroups.limits import Limits, Resources, container_limits, pod_li
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
 from podwright.errors import AgentError
-from podwright.files import canonical_json, make_folders, write_atomic
+from podwright.files import canonical_json, make_folders, read_json, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
 from podwright.manifest.expand import expand, expand_env
@@ -25,7 +25,7 @@ from podwright.oci.plan import compile_plan
 from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import settings, volumes
+from podwright.pods import external, settings, volumes
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
@@ -49,8 +49,12 @@ class NativePods:
         """Return the pod's supervisor, whether it lives or not."""
         return Supervisor(self._podinit, self._store.pod_dir(uid), self._store.run_dir(uid))
 
-    def check(self, record: Record, images: dict[str, Image]) -> None:
-        """Refuse what this host, or an image, cannot give; touches nothing."""
+    def check(self, pod: Mapping[str, Any]) -> None:
+        """Refuse a (normalised) pod that this host's configuration cannot run."""
+        external.chosen(self._config, pod)
+
+    def admit(self, record: Record, images: dict[str, Image]) -> None:
+        """Refuse what this host, or an image, cannot give the containers; touches nothing of the pod."""
         settings.check(record, images, self._images, self._config.root)
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
@@ -62,12 +66,14 @@ class NativePods:
         volumes.make(settings.volumes_of(record), folder)
         groups = self._cgroups()
         directories = groups.create(record.uid, *self._limits(record))
+        wanted = external.chosen(self._config, record.pod)
+        runtime = external.sandbox_entry(wanted, self._store.run_dir(record.uid), directories[SANDBOX])
         for container in record.containers:
             name = container["name"]
-            self._write_plan(record, container, images.get(name), directories[name], groups)
+            self._write_plan(record, container, images.get(name), directories[name], groups, runtime=runtime)
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
-        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address))
+        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
         _write_json(f"{folder}/sandbox.json", plan)
         self.supervisor(record.uid).start()
 
@@ -75,11 +81,14 @@ class NativePods:
         """Give all containers the limits of the new record, and restart some of them from their new plans."""
         groups = self._cgroups()
         groups.update(record.uid, *self._limits(record))
+        # the one that the pod was started with, whatever the configuration says now
+        sandbox: Any = read_json(f"{self._store.pod_dir(record.uid)}/sandbox.json") or {}
+        runtime = sandbox.get("runtime")
         for container in record.containers:
             name = container["name"]
             if name in restart:
                 directories = groups.directories(record.uid, name)
-                self._write_plan(record, container, images.get(name), directories, groups)
+                self._write_plan(record, container, images.get(name), directories, groups, runtime=runtime)
         if restart:
             grace = record.pod["spec"]["terminationGracePeriodSeconds"]
             self.supervisor(record.uid).update(restart, grace)
@@ -134,10 +143,12 @@ class NativePods:
         pod = pod_limits(map(_resources, record.containers), self._config.pods_pids_limit)
         return pod, {container["name"]: _container_limits(container) for container in record.containers}
 
-    def _sandbox_plan(self, record: Record, cgroups: list[str], network: Mapping[str, object]) -> dict[str, Any]:
+    def _sandbox_plan(
+        self, record: Record, cgroups: list[str], network: Mapping[str, object], runtime: dict[str, Any] | None
+    ) -> dict[str, Any]:
         spec = record.pod["spec"]
         return {
-            "version": 1,
+            "version": 2,
             "uid": record.uid,
             "name": record.name,
             "namespace": record.namespace,
@@ -149,6 +160,7 @@ class NativePods:
             "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),
             "network": network,
             "containers": [container["name"] for container in record.containers],
+            "runtime": runtime,
         }
 
     def _write_etc(self, record: Record, address: str) -> None:
@@ -165,7 +177,14 @@ class NativePods:
             write_atomic(f"{folder}/{name}", text.encode(), mode=0o644, sync=False)
 
     def _write_plan(
-        self, record: Record, container: dict[str, Any], image: Image | None, cgroups: list[str], groups: CgroupManager
+        self,
+        record: Record,
+        container: dict[str, Any],
+        image: Image | None,
+        cgroups: list[str],
+        groups: CgroupManager,
+        *,
+        runtime: dict[str, Any] | None,
     ) -> None:
         name = container["name"]
         pod_dir = self._store.pod_dir(record.uid)
@@ -195,9 +214,10 @@ class NativePods:
             seccomp=settings.seccomp_filter(record, container, rights, self._config.root),
         )
         folder = f"{pod_dir}/containers/{name}"
+        profile = settings.localhost_profile(record, container, rights, self._config.root)
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
-        _write_json(f"{folder}/config.json", spec)
+        _write_json(f"{folder}/config.json", external.complete(spec, profile) if runtime else spec)
         _write_json(f"{folder}/plan.json", plan)
 
 
