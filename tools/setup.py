@@ -146,7 +146,7 @@ def wanted_stamp() -> str:
     """Return a digest of everything that decides what .venv holds."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
     files = [ROOT / "requirements/ci.txt", Path(__file__), *(ROOT / name / "pyproject.toml" for name in DISTRIBUTIONS)]
-    for file in [*files, ROOT / "runtime_core/setup.py"]:
+    for file in [*files, ROOT / "runtime_core/setup.py", *sorted((ROOT / "runtime_core/bin").iterdir())]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

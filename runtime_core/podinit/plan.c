@@ -110,8 +110,8 @@ static int check_memory_volumes(const struct json *volumes, struct failure *fail
 static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
 {
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "restartPolicy",
-					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "memoryVolumes",
-					     "runtime",
+					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "runtime",
+					     "memoryVolumes",
 					     NULL };
 	int64_t version;
 	if (json_only(root, known, failure) < 0 ||

@@ -129,8 +129,8 @@ def _runtime(path: str, name: str, section: dict[str, Any]) -> ExternalRuntime:
     if not re.fullmatch(_FOLDER[0], program):
         reason = f"is {program!r}, but must be {_FOLDER[1]}"
         raise ConfigError(f"{path}: {field}.path {reason}", field=f"{field}.path", value=program)
-    options = _typed(path, f"{field}.options", section.get("options", []), ())
-    assert isinstance(options, tuple)
+    _typed(path, f"{field}.options", section.get("options", []), ())
+    options = tuple(section.get("options", []))
     if len(options) > MAX_RUNTIME_OPTIONS or any("\0" in option or not option for option in options):
         reason = f"must be at most {MAX_RUNTIME_OPTIONS} options, none of them empty"
         raise ConfigError(f"{path}: {field}.options {reason}", field=f"{field}.options", value=section["options"])

@@ -245,7 +245,7 @@ class Runtime:
     def _plan(self, desired: Record) -> Plan:
         from podwright.plan.planner import plan
 
-        self._native.check(desired.pod)
+        self._native.check_runtime(desired.pod)
         record = self._store.find(desired.namespace, desired.name, desired.kind)
         observed = self._orchestrator.observe(record, desired.pod)
         return plan(desired.pod, _recorded(record), observed, list(desired.warnings))

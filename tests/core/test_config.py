@@ -3,7 +3,7 @@
 
 import pytest
 
-from podwright.config import Config, load
+from podwright.config import Config, ExternalRuntime, load
 from podwright.errors import ConfigError
 
 
@@ -36,6 +36,19 @@ def test_sections_are_the_same_as_dotted_keys(read):
     assert read('[network]\nbridge = "x0"') == read('network.bridge = "x0"') == Config(network_bridge="x0")
 
 
+def test_runtimes_of_the_host(read):
+    text = """
+        pods.runtime = "crun"
+        [runtimes.runc]
+        path = "/usr/sbin/runc"
+        [runtimes.crun]
+        path = "/usr/bin/crun"
+        options = ["--debug"]
+    """
+    crun, runc = ExternalRuntime("crun", "/usr/bin/crun", ("--debug",)), ExternalRuntime("runc", "/usr/sbin/runc")
+    assert read(text) == Config(pods_runtime="crun", runtimes=(crun, runc))
+
+
 def test_an_empty_file_is_the_default(read):
     assert read("") == Config()
 
@@ -44,6 +57,17 @@ def test_an_empty_file_is_the_default(read):
     ("text", "key"),
     [
         ("colour = 1", "colour"),
+        ('pods.runtime = "crun"', "pods.runtime"),
+        ("runtimes = 1", "runtimes"),
+        ("runtimes.crun = 1", "runtimes"),
+        ("[runtimes.crun]", "runtimes.crun.path"),
+        ('runtimes.crun.path = "crun"', "runtimes.crun.path"),
+        ('runtimes.podwright.path = "/a"', "runtimes.podwright"),
+        ('runtimes.pod-wasm.path = "/a"', "runtimes.pod-wasm"),
+        ('runtimes.Crun.path = "/a"', "runtimes.Crun"),
+        ('runtimes.crun = {path = "/a", root = "/b"}', "runtimes.crun.root"),
+        ('runtimes.crun = {path = "/a", options = "-v"}', "runtimes.crun.options"),
+        ('runtimes.crun = {path = "/a", options = [""]}', "runtimes.crun.options"),
         ("network.colour = 1", "network.colour"),
         ('network_bridge = "x"', "network_bridge"),  # an attribute's name is no key
         ("network.bridge = 1", "network.bridge"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lonetools import EDITS, Edit, base, edited
+from containertools import EDITS, Edit, base, edited
 from podwright.manifest import check, lone
 from podwright.manifest.normalise import NORMALISER_VERSION, normalise
 from podwright.plan.model import Observed, Plan, Problem

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from containertools import EDITS, base, edited
 from imagetools import make_busybox_image
-from lonetools import EDITS, base, edited
 from podtools import IMAGE, eventually
 from podwright.errors import HostError, ManifestError
 

@@ -197,7 +197,10 @@ def test_without_a_pid_namespace_delete_kills_the_rest(oci):
 
 def test_want_of_memory_at_create_is_told(oci):
     def starve(spec):
-        spec["linux"]["resources"] = {"memory": {"limit": 100 << 10, "swap": 100 << 10}}
+        spec["linux"]["resources"] = {"memory": {"limit": 8 << 20, "swap": 8 << 20}}
+        # in the container's cgroup, as all that comes before its start
+        hook = {"path": "/bin/dd", "args": ["dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]}
+        spec["hooks"] = {"createContainer": [hook]}
 
     bundle = oci.bundle("c1", "true", change=starve)
     log = oci.folder / "log"  # no pipe, which a container would keep
@@ -308,3 +311,28 @@ def test_a_process_without_record_and_cgroup_is_found_by_its_socket(oci):
     os.unlink(oci.folder / "root/c1/state.json")
     oci("delete", "--force", "c1")
     until(lambda: process.start_time(pid) is None)
+
+
+def test_exec_enters_a_cgroup_below(oci):
+    pid = oci.begin("c1", "sleep", "600")
+    parents = [path for path in oci.groups() if "/pids/" in path or path.startswith(f"/sys/fs/cgroup/{oci.mark}")]
+    for path in parents:
+        os.mkdir(f"{path}/deeper")
+    words = [
+        "exec",
+        "--cgroup",
+        "pids:deeper" if "/pids/" in parents[0] else "deeper",
+        "c1",
+        "cat",
+        "/proc/self/cgroup",
+    ]
+    out = oci(*words)
+    assert "/deeper" in out
+    assert "/deeper" not in Path(f"/proc/{pid}/cgroup").read_text()
+    assert "must be a path below the container's own" in oci("exec", "--cgroup", "../..", "c1", "true", code=1)
+
+
+def test_a_container_without_a_process_cannot_be_started(oci):
+    oci.create("c1", change=lambda spec: spec.pop("process"))
+    assert oci.state("c1")["status"] == "created"
+    oci("start", "c1", code=1)

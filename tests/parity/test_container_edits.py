@@ -8,8 +8,8 @@ import pytest
 from ansible_collections.podwright.runtime.plugins.module_utils import _container
 
 from ansibletools import BIN, play, task
+from containertools import EDITS, Container, base, edited
 from imagetools import make_busybox_image
-from lonetools import EDITS, Container, base, edited
 from podtools import IMAGE
 from pulumi_podwright.provider import ContainerProvider
 

@@ -11,7 +11,7 @@ import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.output import UNKNOWN
 
-from lonetools import EDITS, base, edited
+from containertools import EDITS, base, edited
 from pulumi_podwright import Container, inputs
 from pulumi_podwright.provider import ContainerProvider
 

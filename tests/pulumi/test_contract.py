@@ -16,7 +16,7 @@ from pulumi.runtime.proto import provider_pb2 as messages
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_ON_WIRE
 
-from lonetools import EDITS, base, edited
+from containertools import EDITS, base, edited
 from pods import server, web
 from pulumi_podwright.provider import ContainerProvider, PodProvider
 

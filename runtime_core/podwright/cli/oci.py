@@ -7,10 +7,6 @@ verbs stand in files of their own, and this one knows only their names.
 
 from __future__ import annotations
 
-import gc
-import os
-import sys
-
 from podwright.cli.oci_context import Context, say
 from podwright.cli.options import Option, Values, Verb, help_text, parse, usage
 from podwright.errors import PodwrightError
@@ -59,14 +55,8 @@ _REFUSED = {
 }
 
 
-def program() -> None:
-    """Be the command. It ends at once: to take the interpreter apart, module by module, costs milliseconds."""
-    os._exit(main(sys.argv[1:]))
-
-
 def main(words: Sequence[str]) -> int:
     """Run one command and return its exit code: 0, 1 for an error that was told, or that of the process it ran."""
-    gc.disable()  # a command ends before its garbage matters
     context = Context()
     try:
         return _run(context, words)
@@ -125,7 +115,3 @@ def _find(name: str) -> Callable[[Context, Sequence[str]], int]:
 def _help() -> str:
     commands = ", ".join(sorted(_MODULES))
     return f"{help_text(PROGRAM, _GLOBALS)}\n\ncommands: {commands}\n{PROGRAM} COMMAND --help tells more"
-
-
-if __name__ == "__main__":
-    program()

@@ -18,8 +18,6 @@ _MAX_ID = 2**32 - 2  # the highest number of a user: the kernel takes the next o
 
 
 def _exec(context: Context, values: Values) -> int:
-    if values.text("cgroup") is not None:
-        raise usage("--cgroup is not supported: the process gets the container's own cgroup")
     containers, container_id = context.containers(), values.arguments[0]
     path = values.text("process")
     if path is None:
@@ -32,6 +30,7 @@ def _exec(context: Context, values: Values) -> int:
         "pid_file": values.text("pid-file"),
         "preserve_fds": values.number("preserve-fds") or 0,
         "ignore_paused": values.flag("ignore-paused"),
+        "cgroup": values.text("cgroup"),
     }
     if values.flag("detach"):
         containers.exec(container_id, process, **options)
@@ -136,7 +135,7 @@ VERBS = {
                 Option("--pid-file", "a file that gets the process' number", "FILE"),
                 Option("--preserve-fds", "pass N more descriptors, from 3 on", "N"),
                 Option("--ignore-paused", "also in a paused container"),
-                Option("--cgroup", "refused: it gets the container's own", "PATH"),
+                Option("--cgroup", "a cgroup below the container's that it enters", "PATH"),
                 Option("--no-subreaper", "accepted; this process adopts no others"),
             ),
             rest="COMMAND [ARGUMENT]...",

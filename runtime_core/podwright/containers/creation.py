@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from podwright.containers import oom, state
+from podwright.containers import state
 from podwright.containers.launch import launch
 from podwright.containers.sockets import Console, send_pidfd
 from podwright.errors import HostError, PodwrightError
@@ -132,6 +132,8 @@ class Creation:
 
     def _undo(self, folder: Folder, record: Record, error: BaseException) -> None:
         """Remove what was made. The caller raises ``error`` again, unless this has more to tell."""
+        from podwright.containers import oom
+
         killed = self._group is not None and oom.kills(self._group.oom_events()) > 0
         try:
             self._containers.destroy(folder, record)

@@ -26,7 +26,13 @@ class Execution:
     """One ``exec``. The process is checked and compiled here, before anything is made."""
 
     def __init__(
-        self, containers: Containers, path: str, record: Record, asked: Mapping[str, Any], preserve_fds: int
+        self,
+        containers: Containers,
+        path: str,
+        record: Record,
+        asked: Mapping[str, Any],
+        preserve_fds: int,
+        cgroup: str | None,
     ) -> None:
         self._containers = containers
         self._path = path
@@ -39,7 +45,7 @@ class Execution:
             spec=spec,
             pid=record.pid,
             start_time=record.start,
-            cgroups=_directories(record),
+            cgroups=_directories(record) if cgroup is None else containers.group_of(record).below(cgroup),
             seccomp=seccomp_filter(containers.store, linux),
             keyring=record.keyring,
         )

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import os
 
-from podwright.containers import hooks, process, sockets, state
+from podwright.containers import process, sockets, state
+from podwright.containers.freezer import is_frozen
 from podwright.containers.launch import PODINIT
 from podwright.errors import ContainerError, HostError, NotFound
 from podwright.jsontext import dumps, loads
@@ -96,6 +97,8 @@ class Containers:
                 raise ContainerError(f"container {container_id} is {status}: only a created one can be started")
             self._open_gate(folder, record)
         if record.hooks.get("poststart"):
+            from podwright.containers import hooks
+
             try:
                 hooks.run("poststart", record.hooks["poststart"], dumps(state.document(record, "running")))
             except HostError:
@@ -138,7 +141,7 @@ class Containers:
         path = self._path(container_id)
         record = state.read(path, container_id)
         if all:
-            group = self._group_of(record)
+            group = self.group_of(record)
             for pid in group.pids():
                 _signal_member(group, pid, signal)
             if signal == process.SIGKILL:
@@ -150,8 +153,8 @@ class Containers:
         with handle:
             if not handle.signal(signal):
                 raise ContainerError(f"container not running: {container_id} is stopped")
-        if signal == process.SIGKILL and record.cgroup:
-            self._group_of(record).thaw()  # a frozen process of v1 would not die
+        if signal == process.SIGKILL and is_frozen(record.cgroup, partly=True):
+            self.group_of(record).thaw()  # a frozen process of v1 would not die
 
     def stop(self, container_id: str, *, signal: int = 15, timeout: float = 10) -> None:
         """Send a signal, wait for the first process' end, and kill it after so many seconds. Stopped is no error."""
@@ -196,7 +199,7 @@ class Containers:
         pid = sockets.waiting_pid(folder.fd)
         if pid and (start := process.start_time(pid)) and (record is None or not record.pid):
             process.end(pid, start)
-        group = self._group_of(record) if record is not None and record.cgroup else None
+        group = self.group_of(record) if record is not None and record.cgroup else None
         if group is not None:
             group.kill()  # first, for it thaws: a frozen process does not follow a signal
         if record is not None:
@@ -205,6 +208,8 @@ class Containers:
             group.remove()
         folder.remove()
         if record is not None and record.hooks.get("poststop"):
+            from podwright.containers import hooks
+
             text = dumps(state.document(record, "stopped"))
             for failure in hooks.run_all("poststop", record.hooks["poststop"], text):
                 self.warn(f"container {record.id}: {failure}")
@@ -216,7 +221,7 @@ class Containers:
             status = self._status(folder.path, record)
             if status not in ("running", "created"):
                 raise ContainerError(f"container not running: {container_id} is {status}, and cannot be paused")
-            self._group_of(record).freeze()
+            self.group_of(record).freeze()
 
     def resume(self, container_id: str) -> None:
         """Let the processes of a paused container go on."""
@@ -225,31 +230,31 @@ class Containers:
             status = self._status(folder.path, record)
             if status != "paused":
                 raise ContainerError(f"container not paused: {container_id} is {status}")
-            self._group_of(record).thaw()
+            self.group_of(record).thaw()
 
     def update(self, container_id: str, resources: Mapping[str, Any]) -> None:
         """Change limits of a container that is not stopped: ``linux.resources``, with what shall change."""
         with self._lock(container_id) as folder:
             record = self._live(folder.path, folder.read())
-            self._group_of(record).update(resources)
+            self.group_of(record).update(resources)
 
     def pids(self, container_id: str) -> Sequence[int]:
         """Return the processes of a container as this host numbers them."""
         path = self._path(container_id)
         record = self._live(path, state.read(path, container_id))
-        return self._group_of(record).pids() if record.cgroup else [record.pid]
+        return self.group_of(record).pids() if record.cgroup else [record.pid]
 
     def stats(self, container_id: str) -> dict[str, Any]:
         """Return what the container's cgroups count."""
         path = self._path(container_id)
-        group = self._group_of(self._live(path, state.read(path, container_id)))
+        group = self.group_of(self._live(path, state.read(path, container_id)))
         return group.stats()
 
     def oom_events(self, container_id: str) -> dict[str, str] | None:
         """Return the ``file`` and ``key`` that count the container's OOM kills; None when nothing counts them."""
         path = self._path(container_id)
         record = self._live(path, state.read(path, container_id))
-        return self._group_of(record).oom_events() if record.cgroup else None
+        return self.group_of(record).oom_events() if record.cgroup else None
 
     def configuration(self, container_id: str) -> dict[str, Any]:
         """Return the configuration that the container was created from."""
@@ -271,15 +276,19 @@ class Containers:
         pidfd_socket: str | None = None,
         preserve_fds: int = 0,
         ignore_paused: bool = False,
+        cgroup: str | None = None,
     ) -> Launched:
-        """Run one more process (config.md's ``process``) in a running container; it is a child of this process."""
+        """Run one more process (config.md's ``process``) in a running container; it is a child of this process.
+
+        ``cgroup`` is the path of a cgroup below the container's that it enters, or ``CONTROLLER,…:PATH``.
+        """
         from podwright.containers.execution import Execution
 
         path = self._path(container_id)
         record = self._live(path, state.read(path, container_id))
         if self._status(path, record) == "paused" and not ignore_paused:
             raise ContainerError(f"container {container_id} is paused: resume it, or give --ignore-paused")
-        execution = Execution(self, path, record, process, preserve_fds)
+        execution = Execution(self, path, record, process, preserve_fds, cgroup)
         with execution.terminal(console_socket, console) as terminal:
             return execution.run(stdio, terminal, pid_file, pidfd_socket)
 
@@ -310,7 +319,8 @@ class Containers:
     def _lock(self, container_id: str) -> Folder:
         return state.lock(self.root, container_id)
 
-    def _group_of(self, record: Record) -> ContainerCgroup:
+    def group_of(self, record: Record) -> ContainerCgroup:
+        """Return a container's cgroups; ContainerError when it has none."""
         if not record.cgroup:
             raise ContainerError(f"container {record.id} has no cgroup: it was created with cgroups disabled")
         from podwright.cgroups.container import ContainerCgroup
@@ -327,7 +337,7 @@ class Containers:
             return "creating" if not locked and state.is_busy(path) else "stopped"
         if not record.alive():
             return "stopped"
-        if record.cgroup and self._group_of(record).frozen():
+        if is_frozen(record.cgroup):
             return "paused"
         if record.phase == "created" and os.path.exists(f"{path}/start.sock"):
             return "created"

@@ -103,8 +103,8 @@ def _metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str, Any]:
     grace = spec.get("terminationGracePeriodSeconds")
     hostname = spec.get("hostname")
-    context = security.pod_normal(spec.get("securityContext") or {})
     runtime_class = spec.get("runtimeClassName")
+    context = security.pod_normal(spec.get("securityContext") or {})
     return {
         "restartPolicy": spec.get("restartPolicy") or "Always",
         "terminationGracePeriodSeconds": DEFAULT_GRACE_PERIOD if grace is None else grace,

@@ -7,17 +7,19 @@ The pod stays podwright's: its supervisor, network, cgroups, root file systems a
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from podwright.cgroups.mounts import mounted
 from podwright.config import OWN_RUNTIME, Config, ExternalRuntime
 from podwright.errors import HostError, ManifestError
+from podwright.files import read_json
 from podwright.jsontext import loads
 from podwright.manifest.rules import DEFAULT_RUNTIME_CLASS
 from podwright.oci.spec import SECCOMP_ANNOTATION
 from podwright.security.seccomp_cache import DEFAULT_PROFILE
 
-_VERSION_TIMEOUT = 10  # seconds for ``--version``
+_PATIENCE = 10  # seconds for what a runtime says of itself
 _CONTROLLERS_OF_HYBRID = "/sys/fs/cgroup/unified/cgroup.controllers"
 _OCI_VERSION = "1.0.2"  # the newest that crun 1.8 and runc 1.1 take for their own
 
@@ -36,10 +38,8 @@ _MANNERS = {
     "crun": _Manner("inherit", ("--cgroup-manager=disabled",)),
     # Refuses, from 1.2 on, cgroups that have a process in them, as the one that starts it would be.
     "runc": _Manner("join"),
-    # Joins not every hierarchy of cgroup v1.
-    "youki": _Manner("inherit"),
 }
-_OTHER = _Manner("join")
+_OTHER = _Manner("join")  # youki among them, which kills all of a container's cgroups when it fails
 
 
 def chosen(config: Config, pod: Mapping[str, Any]) -> ExternalRuntime | None:
@@ -72,7 +72,7 @@ def sandbox_entry(runtime: ExternalRuntime | None, run_dir: str, cgroups: Sequen
     """
     if runtime is None:
         return None
-    manner = _MANNERS.get(_kind(runtime), _OTHER)
+    manner = _MANNERS.get(_facts(runtime.path).kind, _OTHER)
     return {
         "path": runtime.path,
         "root": f"{run_dir}/runtime",
@@ -80,6 +80,13 @@ def sandbox_entry(runtime: ExternalRuntime | None, run_dir: str, cgroups: Sequen
         "hidden": _hidden(cgroups),
         "cgroups": manner.cgroups,
     }
+
+
+def recorded_entry(pod_dir: str) -> dict[str, Any] | None:
+    """Return what ``sandbox_entry`` was when the pod was started, whatever the configuration says now."""
+    plan = read_json(f"{pod_dir}/sandbox.json")
+    entry = plan.get("runtime") if isinstance(plan, dict) else None
+    return entry if isinstance(entry, dict) else None
 
 
 def _hidden(cgroups: Sequence[str]) -> list[str]:
@@ -93,8 +100,10 @@ def _hidden(cgroups: Sequence[str]) -> list[str]:
     return [*foreign, _CONTROLLERS_OF_HYBRID] if os.path.exists(_CONTROLLERS_OF_HYBRID) else foreign
 
 
-def complete(spec: Mapping[str, Any], localhost: str | None = None) -> dict[str, Any]:
+def complete(spec: Mapping[str, Any], runtime: Mapping[str, Any], localhost: str | None = None) -> dict[str, Any]:
     """Return a container's ``config.json`` with all that podinit has from elsewhere, for another runtime.
+
+    ``runtime`` is what ``sandbox_entry`` returned. Raises HostError when it would ignore the system call filter.
 
     ``localhost`` is the file of a seccomp profile of its own, instead of the default one. The limits are left out: they
     are set in the cgroups that the container gets, and change there while it runs.
@@ -102,6 +111,9 @@ def complete(spec: Mapping[str, Any], localhost: str | None = None) -> dict[str,
     linux = dict(spec["linux"])
     linux["resources"] = {"devices": linux["resources"]["devices"]}
     if SECCOMP_ANNOTATION in spec["annotations"]:
+        if not _facts(runtime["path"]).seccomp:
+            reason = f"the runtime {runtime['path']} was built without seccomp, which the container asks for"
+            raise HostError(f"{reason}: use another, or securityContext.seccompProfile.type Unconfined")
         linux["seccomp"] = _profile(localhost or DEFAULT_PROFILE, spec["process"]["capabilities"]["bounding"])
     return {**spec, "ociVersion": _OCI_VERSION, "linux": linux}
 
@@ -113,16 +125,41 @@ def _profile(path: str, caps: Collection[str]) -> dict[str, Any]:
         return to_oci(loads(file.read()), os.uname().machine, caps)
 
 
-def _kind(runtime: ExternalRuntime) -> str:
-    """Return what the program calls itself, by which its ways are known."""
+class _Facts(NamedTuple):
+    """What a program says of itself."""
+
+    kind: str
+    """The first word of ``--version``, by which its ways are known."""
+    seccomp: bool
+
+
+def _facts(path: str) -> _Facts:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise HostError(f"the runtime {path}: {error.strerror}", value=path) from error
+    return _facts_of(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=16)
+def _facts_of(path: str, _mtime: int, _size: int) -> _Facts:
+    words = _output(path, "--version").split() or [""]
+    # crun's word, and runc's; every one may answer by the runtime-spec's features.md
+    seccomp = "+SECCOMP" in words or "libseccomp:" in words
+    if not seccomp:
+        try:
+            seccomp = loads(_output(path, "features"))["linux"]["seccomp"]["enabled"] is True
+        except (ValueError, LookupError, TypeError):  # no JSON; nothing about it
+            seccomp = False
+    return _Facts(words[0], seccomp)
+
+
+def _output(path: str, argument: str) -> str:
     import subprocess
 
     try:
-        done = subprocess.run(
-            [runtime.path, "--version"], capture_output=True, timeout=_VERSION_TIMEOUT, env={}, check=False
-        )
+        done = subprocess.run([path, argument], capture_output=True, timeout=_PATIENCE, env={}, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it does not answer"
-        raise HostError(f"runtime {runtime.name}: {runtime.path} --version: {reason}") from error
-    words = done.stdout.decode(errors="replace").split()
-    return words[0] if words else ""
+        reason = error.strerror if isinstance(error, OSError) else f"no answer in {_PATIENCE} s"
+        raise HostError(f"the runtime cannot be asked what it is: {path} {argument}: {reason}", value=path) from error
+    return done.stdout.decode(errors="replace")

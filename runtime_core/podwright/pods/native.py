@@ -11,7 +11,7 @@ from podwright.cgroups.limits import Limits, Resources, container_limits, pod_li
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
 from podwright.errors import AgentError
-from podwright.files import canonical_json, make_folders, read_json, write_atomic
+from podwright.files import canonical_json, make_folders, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
 from podwright.manifest.expand import expand, expand_env
@@ -49,12 +49,12 @@ class NativePods:
         """Return the pod's supervisor, whether it lives or not."""
         return Supervisor(self._podinit, self._store.pod_dir(uid), self._store.run_dir(uid))
 
-    def check(self, pod: Mapping[str, Any]) -> None:
+    def check_runtime(self, pod: Mapping[str, Any]) -> None:
         """Refuse a (normalised) pod that this host's configuration cannot run."""
         external.chosen(self._config, pod)
 
-    def admit(self, record: Record, images: dict[str, Image]) -> None:
-        """Refuse what this host, or an image, cannot give the containers; touches nothing of the pod."""
+    def check(self, record: Record, images: dict[str, Image]) -> None:
+        """Refuse what this host, or an image, cannot give; touches nothing."""
         settings.check(record, images, self._images, self._config.root)
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
@@ -81,9 +81,7 @@ class NativePods:
         """Give all containers the limits of the new record, and restart some of them from their new plans."""
         groups = self._cgroups()
         groups.update(record.uid, *self._limits(record))
-        # the one that the pod was started with, whatever the configuration says now
-        sandbox: Any = read_json(f"{self._store.pod_dir(record.uid)}/sandbox.json") or {}
-        runtime = sandbox.get("runtime")
+        runtime = external.recorded_entry(self._store.pod_dir(record.uid))
         for container in record.containers:
             name = container["name"]
             if name in restart:
@@ -214,10 +212,11 @@ class NativePods:
             seccomp=settings.seccomp_filter(record, container, rights, self._config.root),
         )
         folder = f"{pod_dir}/containers/{name}"
-        profile = settings.localhost_profile(record, container, rights, self._config.root)
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
-        _write_json(f"{folder}/config.json", external.complete(spec, profile) if runtime else spec)
+        if runtime:
+            spec = external.complete(spec, runtime, settings.localhost_profile(record, container, self._config.root))
+        _write_json(f"{folder}/config.json", spec)
         _write_json(f"{folder}/plan.json", plan)
 
 

@@ -23,8 +23,8 @@ from podwright.trees import remove_tree
 class PodManager(Protocol):
     """What a runtime class must be able to do; ``pods/native.py`` is one."""
 
-    def admit(self, record: Record, images: dict[str, Image]) -> None:
-        """Refuse what this host, or an image, cannot give the containers; touches nothing of the pod."""
+    def check(self, record: Record, images: dict[str, Image]) -> None:
+        """Refuse what this host, or an image, cannot give; touches nothing."""
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers."""
@@ -164,7 +164,7 @@ class Orchestrator:
             if reference not in pulled or _pulls_always(container):
                 pulled[reference] = self._image(reference, container)
             images[container["name"]] = pulled[reference]
-        self._manager.admit(record, images)
+        self._manager.check(record, images)
         return images
 
     def _image(self, reference: str, container: dict[str, Any]) -> Image:

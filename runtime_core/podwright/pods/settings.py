@@ -72,23 +72,20 @@ def security_settings(record: Record, container: Container) -> Security:
 
 
 def seccomp_filter(record: Record, container: Container, rights: Security, root: str) -> SeccompFilter | None:
-    """Return a container's compiled system call filter, None for no filter."""
+    """Return a container's compiled system call filter, None for no filter.
+
+    Profiles of the host's are beside the compiled ones, as the kubelet has its own in ``seccomp/``.
+    """
     if rights.seccomp == "Unconfined":
         return None
     profile = context_of(record, container).get("seccompProfile")
-    return pod_filter(root, profile, folder=_profiles(root), caps=rights.capabilities)
+    return pod_filter(root, profile, folder=f"{root}/seccomp", caps=rights.capabilities)
 
 
-def localhost_profile(record: Record, container: Container, rights: Security, root: str) -> str | None:
-    """Return the file of a container's own system call profile, None when it has none."""
-    if rights.seccomp != "Localhost":
-        return None
-    return f"{_profiles(root)}/{context_of(record, container)['seccompProfile']['localhostProfile']}"
-
-
-def _profiles(root: str) -> str:
-    """Return the folder of the host's profiles: beside the compiled filters, as the kubelet has its own."""
-    return f"{root}/seccomp"
+def localhost_profile(record: Record, container: Container, root: str) -> str | None:
+    """Return the file of a container's own seccomp profile, if it names one."""
+    profile = context_of(record, container).get("seccompProfile") or {}
+    return f"{root}/seccomp/{profile['localhostProfile']}" if profile.get("type") == "Localhost" else None
 
 
 def user_of(record: Record, container: Container, ground: Ground) -> User:
