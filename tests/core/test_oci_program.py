@@ -101,6 +101,29 @@ def test_a_damaged_file_of_modules_is_made_anew(venv, content):
     assert [path.name for path in file.parent.iterdir() if path.suffix not in (".pyc", ".modules")] == []
 
 
+def test_each_verb_has_a_file_with_its_own_modules(venv):
+    package = install(venv / "lib/python3.99/site-packages")
+    launcher = venv / "bin/podwright-oci"
+    names = []
+    for verb in ("list", "features", "list"):
+        subprocess.run([launcher, "--root", venv, verb], check=True, capture_output=True)
+        names.append(sorted(path.name.split(".")[1] for path in modules(package)))
+    assert names == [["list"], ["features", "list"], ["features", "list"]]
+
+
+def test_modules_that_a_later_command_needs_join_the_others(venv):
+    package = install(venv / "lib/python3.99/site-packages")
+    launcher = venv / "bin/podwright-oci"
+    subprocess.run([launcher, "list", "--help"], check=True, capture_output=True)
+    [file] = modules(package)
+    small = file.stat().st_size
+    subprocess.run([launcher, "--root", venv, "list"], check=True, capture_output=True)
+    assert file.stat().st_size > small
+    before = file.stat()
+    subprocess.run([launcher, "list", "--help"], check=True, capture_output=True)
+    assert file.stat().st_ino == before.st_ino
+
+
 def test_a_traceback_tells_the_source(venv):
     """Compiled code in one file keeps its file names and lines."""
     package = install(venv / "lib/python3.99/site-packages")
