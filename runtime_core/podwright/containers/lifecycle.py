@@ -128,10 +128,7 @@ class Containers:
             _end(record)  # it goes by itself, but the state shall be true when this returns
             raise
         finally:
-            # its absence says that the container was started, also when the next line is never reached
-            _unlink("start.sock", folder.fd)
-            record.phase = "running"
-            folder.write(record)
+            _unlink("start.sock", folder.fd)  # its absence says that the container was started
 
     def state(self, container_id: str) -> dict[str, Any]:
         """Return the container's state as runtime.md has it, with ``rootfs``, ``created`` and ``owner`` besides."""
@@ -218,11 +215,9 @@ class Containers:
             process.end(pid, start)
         group = self.group_of(record) if record is not None and record.cgroup else None
         if group is not None:
-            group.kill()  # first, for it thaws: a frozen process does not follow a signal
+            group.destroy()  # first, for it thaws: a frozen process does not follow a signal
         if record is not None:
             _end(record)
-        if group is not None:
-            group.remove()
         folder.remove()
         if record is not None and record.hooks.get("poststop"):
             from podwright.containers import hooks
@@ -359,9 +354,7 @@ class Containers:
             return "stopped"
         if is_frozen(record.cgroup):
             return "paused"
-        if record.phase == "created" and os.path.exists(f"{path}/start.sock"):
-            return "created"
-        return "running"
+        return "created" if os.path.exists(f"{path}/start.sock") else "running"
 
     def _document(self, path: str, record: Record) -> dict[str, Any]:
         document = state.document(record, self._status(path, record))

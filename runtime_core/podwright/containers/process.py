@@ -11,6 +11,7 @@ import os
 import select
 
 from podwright.errors import HostError
+from podwright.files import read_small
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ _STATE, _START = 0, 19  # fields 3 and 22 of proc(5) "stat", counted behind the 
 def start_time(pid: int, *, zombies: bool = False) -> int | None:
     """Return when a process started, in clock ticks since boot; None when it is gone, or only waits to be reaped."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = read_small(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
     if len(fields) <= _START or (fields[_STATE] in (b"Z", b"X") and not zombies):
