@@ -46,9 +46,17 @@ def test_it_finds_the_package_in_its_virtual_environment(venv):
 
 
 def test_it_finds_a_checkout(venv, tmp_path):
-    install(tmp_path)
-    (venv / "lib/python3.99/site-packages/__editable__.podwright-0.1.0.pth").write_text(f"{tmp_path}\n")
-    assert version(venv / "bin/podwright-oci") == VERSION
+    install(tmp_path / "runtime_core")
+    venv.rename(tmp_path / ".venv")
+    assert version(tmp_path / ".venv/bin/podwright-oci") == VERSION
+
+
+def test_elsewhere_the_interpreter_finds_it(tmp_path):
+    """As for a checkout that is installed, editable, in an environment of its own."""
+    (tmp_path / "env/bin").mkdir(parents=True)
+    (tmp_path / "env/bin/podwright-oci").symlink_to(LAUNCHER)  # beside which there is no python3
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    assert version(tmp_path / "env/bin/podwright-oci", env=environment) == VERSION
 
 
 def test_it_works_through_links_and_from_anywhere(venv, tmp_path):
