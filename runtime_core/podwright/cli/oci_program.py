@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the launcher ``podwright-oci`` runs, and the compiled modules that it needs in one file.
 
-Of the time that a command takes, a tenth went into finding fifty modules one by one. The file stands beside Python's own compiled modules, in ``__pycache__``, and is as good as those: a module whose source
-has another time or size than it was compiled from is loaded in the usual way, and the file written anew. Who cannot
-write it runs without.
+To find fifty modules one by one took a tenth of the time of a command. The file stands beside Python's own compiled
+modules, in ``__pycache__``, and is as good as those: a module whose source has another time or size than it was
+compiled from is loaded in the usual way, and the file written anew. Who cannot write it runs without.
 """
 
 from __future__ import annotations
