@@ -19,7 +19,7 @@ class Edit(NamedTuple):
 
 
 def base(image: str = "localhost/busybox:1") -> Container:
-    """Return a container that has every field but ``rootfs``, which excludes ``image``."""
+    """Return a container that has every field but ``rootfs`` and ``runtimeClassName``."""
     return {
         "name": "web",
         "namespace": "shop",
@@ -132,6 +132,13 @@ EDITS = [
         RESTART,
     ),
     Edit("restartPolicy", lambda c: c.update(restartPolicy="Never"), {"restartPolicy"}, "recreate", RECREATE),
+    Edit(
+        "runtime",
+        lambda c: c.update(runtimeClassName="podwright"),
+        {"runtimeClassName"},
+        "recreate",
+        RECREATE,
+    ),
     Edit(
         "grace",
         lambda c: c.update(terminationGracePeriodSeconds=1),

@@ -37,6 +37,12 @@ STEPS = (
     _pytest("faults", 15),
     Step("molecule", "molecule", ["molecule", "test"], 15, folder="roles/host"),
     Step("benchmark", "benchmark", ["python", "benchmarks/pod_up.py", "--pairs", "3"], 10, show=True),
+    Step("oci-benchmark", "benchmark", ["python", "benchmarks/oci_run.py", "--rounds", "7"], 5, show=True),
+    # where they are not there yet: half a minute to compile, and two for the guest's disk
+    Step("oci-validation", "conformance", ["python", "tests/conformance/oci/build.py"], 10),
+    _pytest("conformance", 20),
+    Step("guest", "vm", ["python", "tests/vm/recipe.py"], 15),
+    _pytest("vm", 25),
     # last: where there is no Pulumi engine yet, it is compiled, which takes five to ten minutes
     Step("pulumi-engine", "pulumi", ["python", "tests/pulumi/engine/build.py"], 30),
     _pytest("pulumi", 20),

@@ -28,6 +28,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "volumes": _DICTS,
     "volume_mounts": _DICTS,
     "restart_policy": {"type": "str", "choices": ["Always", "Never", "OnFailure"]},
+    "runtime_class_name": {"type": "str"},
     "termination_grace_period_seconds": {"type": "int"},
 }
 """The options that are fields of a container; each may be written as Kubernetes writes it, too."""

@@ -100,6 +100,12 @@ options:
     type: str
     choices: [Always, Never, OnFailure]
     aliases: [restartPolicy]
+  runtime_class_name:
+    description:
+      - Under which runtime the container runs, one that the configuration of the host names.
+      - It is Podwright's own, unless the configuration says otherwise.
+    type: str
+    aliases: [runtimeClassName]
   termination_grace_period_seconds:
     description: Seconds between the stop signal and C(KILL). It is 30 if not given.
     type: int

@@ -34,6 +34,7 @@ CONTAINER_FIELDS = (
     "volumes",
     "volumeMounts",
     "restartPolicy",
+    "runtimeClassName",
     "terminationGracePeriodSeconds",
 )
 """The properties that are fields of a container."""

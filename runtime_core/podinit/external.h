@@ -8,7 +8,7 @@
 #include "supervisor.h"
 
 // How long a container that is to be stopped may take to be created: half made it is harder to get rid of.
-#define EXTERNAL_PATIENCE_MS 10000
+#define EXTERNAL_PATIENCE_MS 5000
 
 // In a plain clone of the supervisor: creates the container, and starts it.
 _Noreturn void external_main(const struct jail_start *start, const struct runtime_plan *runtime);

@@ -38,8 +38,8 @@ def containers(tmp_path, warnings):
 
 @pytest.fixture
 def bundle(tmp_path):
-    def make(*args, hooks=None, **fields):
-        config = bundletools.configuration(*args, **fields)
+    def make(*args, hooks=None, version="1.3.0", **fields):
+        config = bundletools.configuration(*args, **fields) | {"ociVersion": version}
         if hooks:
             config["hooks"] = hooks
         config["annotations"] = {"org.example": "yes"}
@@ -211,6 +211,16 @@ def test_a_failing_poststart_hook_ends_the_container(containers, bundle, tmp_pat
     assert process.start_time(pid, zombies=True) is None
     assert (tmp_path / "poststop").exists()
     assert os.listdir(containers.root) == []
+
+
+def test_before_version_1_3_a_failing_poststart_hook_only_warns(containers, bundle, warnings, tmp_path):
+    """runtime.md of 1.0.2: the remaining hooks and the lifecycle continue as if it had succeeded."""
+    hooks = {"poststart": [shell("exit 3"), shell(f"touch {tmp_path}/second")]}
+    containers.create("c1", bundle("sleep", "600", hooks=hooks, version="1.2.1"))
+    containers.start("c1")
+    assert containers.state("c1")["status"] == "running"
+    assert [one for one in warnings if "poststart" in one] == ["container c1: hooks.poststart[0] failed: 3"]
+    assert (tmp_path / "second").exists()
 
 
 def test_descriptors_are_preserved(containers, bundle, tmp_path):

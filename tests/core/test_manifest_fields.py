@@ -61,6 +61,7 @@ KUBERNETES["LoneContainer"] = " ".join(
     [
         *(name for name in KUBERNETES["Container"].split()),
         *("kind", "namespace", "labels", "annotations", "state", "rootfs", "volumes", "terminationGracePeriodSeconds"),
+        "runtimeClassName",
     ]
 )
 

@@ -48,7 +48,6 @@ def no_security_modules(monkeypatch):
         ),
         ("process.apparmorProfile", "web", "is 'web', but this host has no AppArmor; enable it, or remove the"),
         ("process.selinuxLabel", "u:r:t", "is 'u:r:t', but this host has no SELinux; enable it, or remove the"),
-        ("linux.mountLabel", "x", "is 'x', but this host has no SELinux; enable it, or remove the label"),
     ],
 )
 def test_what_is_refused(path, value, reason):

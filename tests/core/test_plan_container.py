@@ -57,7 +57,7 @@ def test_another_ground_is_a_restart(after: dict[str, Any], fields: set[str]) ->
 def test_all_fields_are_named_when_it_comes_and_goes() -> None:
     created = plan(normal(base()), None, Observed(state="absent", problems=[], digests={}))
     named = {change.path.partition("[")[0].partition(".")[0] for change in created.changes}
-    assert (created.action, named) == ("create", FIELDS - {"rootfs"})
+    assert (created.action, named) == ("create", FIELDS - {"rootfs", "runtimeClassName"})
     assert {change.effect for change in created.changes} == {"create container"}
     removed = planned(base(), None)
     assert removed.action == "delete"

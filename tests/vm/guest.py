@@ -19,7 +19,8 @@ from pathlib import Path
 from recipe import guest_files
 
 TREE = Path(__file__).resolve().parents[2]
-OCI = "/opt/podwright/bin/podwright-oci"
+PROGRAM = "/opt/podwright/bin/podwright"
+OCI = f"{PROGRAM}-oci"
 BOOT_SECONDS = 600  # half a minute on free cores, and an emulator has to share them
 SSH = (
     "StrictHostKeyChecking=no",
@@ -117,9 +118,9 @@ class Guest:
         subprocess.run([*pip, "--target", target, source], check=True, stdout=sys.stderr)
         site = "/opt/podwright/lib/python3.11/site-packages"
         self.sh(f"python3 -m venv --without-pip /opt/podwright && tar -x -C {site}", stdin=_tar(target))
-        # pip's scripts name the interpreter that ran it
-        self.sh(f"mv {site}/bin/* /opt/podwright/bin && sed -i '1s|.*|#!/opt/podwright/bin/python|' {OCI}*")
-        self.sh("python3 -m compileall -q /opt/podwright/lib/python3.11/site-packages/podwright", timeout=300)
+        # the script that pip wrote names the interpreter that ran it; podwright-oci finds its own
+        self.sh(f"mv {site}/bin/* /opt/podwright/bin && sed -i '1s|.*|#!/opt/podwright/bin/python3|' {PROGRAM}")
+        self.sh(f"python3 -m compileall -q {site}/podwright", timeout=300)
 
 
 def _copy_source(target: Path) -> None:
@@ -136,7 +137,7 @@ def _copy_source(target: Path) -> None:
 
 def _tar(folder: Path) -> bytes:
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as archive:
+    with tarfile.open(fileobj=stream, mode="w") as archive:
         for path in sorted(folder.iterdir()):
             archive.add(path, path.name)
     return stream.getvalue()

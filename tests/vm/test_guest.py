@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guest is what the other tests of this folder take it for."""
 
-from guest import Guest
+from guest import OCI, Guest
 
 
 def test_cgroups_are_unified_with_every_controller(guest: Guest) -> None:
@@ -12,3 +12,7 @@ def test_cgroups_are_unified_with_every_controller(guest: Guest) -> None:
 def test_systemd_is_its_init(guest: Guest) -> None:
     assert guest.sh("cat /proc/1/comm") == "systemd"
     assert guest.sh("systemctl is-system-running") == "running"
+
+
+def test_podwright_is_installed(guest: Guest) -> None:
+    assert guest.sh(f"{OCI} --version").startswith("podwright-oci version ")

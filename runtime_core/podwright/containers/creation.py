@@ -12,6 +12,7 @@ from podwright.errors import HostError, PodwrightError
 from podwright.files import write_atomic
 from podwright.jsontext import dumps
 from podwright.oci.bundle import load_bundle
+from podwright.oci.lsm import has_selinux
 from podwright.oci.plan import compile_bundle
 
 TYPE_CHECKING = False
@@ -59,6 +60,7 @@ class Creation:
                 bundle=self._bundle.path,
                 rootfs=self._bundle.rootfs,
                 annotations=self._bundle.spec.get("annotations") or {},
+                oci_version=self._bundle.spec["ociVersion"],
                 owner=os.geteuid(),
                 keyring=self._keyring,
             )
@@ -97,6 +99,8 @@ class Creation:
             directories, hierarchies = self._make_cgroups(folder, record)
         elif self._linux.get("resources"):
             self._containers.warn("linux.resources are not enforced: cgroups are disabled")
+        if self._linux.get("mountLabel") and not has_selinux():
+            self._containers.warn("linux.mountLabel is not used: this host has no SELinux")
         return compile_bundle(
             self._bundle,
             container_id=self._id,

@@ -88,7 +88,8 @@ class Containers:
     def start(self, container_id: str) -> None:
         """Let a created container run its program; returns when execve(2) has succeeded and the hooks have run.
 
-        When a poststart hook fails the container is deleted, and the error is that hook's.
+        A poststart hook that fails is an error, and the container is deleted, by version 1.3 of the runtime-spec. A
+        bundle of an older version gets what that version says: a warning.
         """
         with self._lock(container_id) as folder:
             record = folder.read()
@@ -97,13 +98,21 @@ class Containers:
                 raise ContainerError(f"container {container_id} is {status}: only a created one can be started")
             self._open_gate(folder, record)
         if record.hooks.get("poststart"):
-            from podwright.containers import hooks
+            self._after_start(record)
 
-            try:
-                hooks.run("poststart", record.hooks["poststart"], dumps(state.document(record, "running")))
-            except HostError as error:
-                self._undo_start(container_id, error)
-                raise
+    def _after_start(self, record: Record) -> None:
+        from podwright.containers import hooks
+
+        text = dumps(state.document(record, "running"))
+        if _is_older(record.oci_version, 1, 3):
+            for failure in hooks.run_all("poststart", record.hooks["poststart"], text):
+                self.warn(f"container {record.id}: {failure}")
+            return
+        try:
+            hooks.run("poststart", record.hooks["poststart"], text)
+        except HostError as error:
+            self._undo_start(record.id, error)
+            raise
 
     def _undo_start(self, container_id: str, error: HostError) -> None:
         """Go on with the lifecycle where the container is destroyed (runtime.md, step 9)."""
@@ -379,6 +388,11 @@ def _unlink(name: str, directory: int) -> None:
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:
         pass
+
+
+def _is_older(version: str, *wanted: int) -> bool:
+    """Compare the first numbers of a version of the runtime-spec."""
+    return tuple(int(part) for part in version.split(".")[: len(wanted)]) < wanted
 
 
 def _end(record: Record) -> None:

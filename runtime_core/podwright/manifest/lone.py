@@ -26,6 +26,7 @@ _HOMES = {
     "annotations": ("metadata",),
     "volumes": ("spec",),
     "restartPolicy": ("spec",),
+    "runtimeClassName": ("spec",),
     "terminationGracePeriodSeconds": ("spec",),
 }
 """Where a field stands in the pod of one, when it is not in the container."""

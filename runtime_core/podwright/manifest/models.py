@@ -342,6 +342,8 @@ class LoneContainer(_ContainerFields):
     """Directory of the host to use instead of an image; it is never written."""
     volumes: Volumes | None = None
     """What the container can mount."""
+    runtime_class_name: str | None = None
+    """Under which runtime it runs; `pod-containers` unless given."""
     restart_policy: RestartPolicy | None = None
     """When the container is started again after it ended; Always unless given."""
     termination_grace_period_seconds: GracePeriod | None = None

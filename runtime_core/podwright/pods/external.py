@@ -111,11 +111,16 @@ def complete(spec: Mapping[str, Any], runtime: Mapping[str, Any], localhost: str
     linux = dict(spec["linux"])
     linux["resources"] = {"devices": linux["resources"]["devices"]}
     if SECCOMP_ANNOTATION in spec["annotations"]:
-        if not _facts(runtime["path"]).seccomp:
+        if not can_filter(runtime["path"]):
             reason = f"the runtime {runtime['path']} was built without seccomp, which the container asks for"
             raise HostError(f"{reason}: use another, or securityContext.seccompProfile.type Unconfined")
         linux["seccomp"] = _profile(localhost or DEFAULT_PROFILE, spec["process"]["capabilities"]["bounding"])
     return {**spec, "ociVersion": _OCI_VERSION, "linux": linux}
+
+
+def can_filter(path: str) -> bool:
+    """Tell whether a runtime was built with seccomp; one that does not say so was not."""
+    return _facts(path).seccomp
 
 
 def _profile(path: str, caps: Collection[str]) -> dict[str, Any]:

@@ -47,12 +47,13 @@ class Verdict(NamedTuple):
 
 def runtimes() -> list[Runtime]:
     """Return the runtimes that are there, ours first."""
-    # crun 1.8 takes no limits where the unified hierarchy is mounted beside the old ones, and no version after 1.0
+    # crun 1.8 takes no limits where the unified hierarchy is mounted beside the old ones
     alone = f"mountpoint -q {CGROUPS}/unified && umount {CGROUPS}/unified"
+    # and no version after 1.0; the bundles are the same for all
     older = """sed -i 's/"ociVersion": *"[^"]*"/"ociVersion": "1.0.2"/' "$bundle/config.json" """
     known = (
-        Runtime("podwright-oci", str(OURS)),
-        Runtime("runc", shutil.which("runc") or ""),
+        Runtime("podwright-oci", str(OURS), on_create=older),
+        Runtime("runc", shutil.which("runc") or "", on_create=older),
         Runtime("crun", shutil.which("crun") or "", alone, older),
     )
     return [runtime for runtime in known if os.access(runtime.command, os.X_OK)]

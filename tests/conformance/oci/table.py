@@ -37,7 +37,7 @@ REASONS = {
     "start": "wants a container without `process` to start",
 }
 """Why a program does not pass, other than for a fault of podwright-oci."""
-DELIBERATE = ("linux_mount_label", "pidfile", "poststart_fail")
+DELIBERATE = ("pidfile",)
 """Programs that may pass with a peer and not with podwright-oci, for the reason above."""
 
 
