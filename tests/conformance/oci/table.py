@@ -6,7 +6,7 @@ import os
 import sys
 
 from build import HERE
-from suite import Runtime, Verdict, names, run, runtimes
+from suite import Runtime, Verdict, attempt, names, runtimes
 
 DOCUMENT = HERE.parents[2] / "docs/oci-conformance.md"
 Results = dict[str, dict[str, Verdict]]
@@ -52,12 +52,6 @@ def main() -> int:
     DOCUMENT.write_text(text)
     print(f"\n{text}\nwritten to {DOCUMENT}")
     return 0
-
-
-def attempt(name: str, runtime: Runtime) -> Verdict:
-    """Return the better of two runs: programs wait for fixed times, which a busy machine may not keep."""
-    first = run(name, runtime)
-    return first if first.passed else run(name, runtime)
 
 
 def document(there: list[Runtime], results: Results) -> str:
