@@ -70,6 +70,13 @@ def test_a_number_proves_it(rootfs, image_user, context):
     assert user(rootfs, image_user, {"runAsNonRoot": True, **context}).uid
 
 
+def test_a_rootfs_may_be_a_symlink(rootfs, tmp_path_factory):
+    link = tmp_path_factory.mktemp("links") / "current"
+    link.symlink_to(rootfs)
+    ground = settings.ground_of({"name": "web", "rootfs": str(link)}, None, None)
+    assert ground == (str(link), str(rootfs), [str(rootfs)], {})
+
+
 def test_a_rootfs_that_is_no_directory_is_named(tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "none"):

@@ -12,9 +12,10 @@ what handles pods handles it.
 """
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from podwright.manifest.faults import Fault
+if TYPE_CHECKING:
+    from podwright.manifest.faults import Fault
 
 KIND = "Container"
 STOPPED = "stopped"
@@ -30,8 +31,9 @@ _HOMES = {
     "terminationGracePeriodSeconds": ("spec",),
 }
 """Where a field stands in the pod of one, when it is not in the container."""
-_PREFIX = re.compile(r"^(?:metadata|spec(?:\.containers\[[^]]*\])?)(?:\.|$)")
-_INSIDE = re.compile(r"(?<![\w./-])(?:metadata|spec(?:\.containers\[[^]]*\])?)\.")
+# Texts, which are compiled where they are used: this module is on the path of every command.
+_PREFIX = r"^(?:metadata|spec(?:\.containers\[[^]]*\])?)(?:\.|$)"
+_INSIDE = r"(?<![\w./-])(?:metadata|spec(?:\.containers\[[^]]*\])?)\."
 
 
 def is_lone(pod: dict[str, Any]) -> bool:
@@ -79,16 +81,18 @@ def manifest_of(pod: dict[str, Any]) -> dict[str, Any]:
 
 def own_path(path: str) -> str:
     """Return a path into a pod of one as one into the container alone."""
-    return _PREFIX.sub("", path, count=1) or "status"
+    return re.sub(_PREFIX, "", path, count=1) or "status"
 
 
 def own_words(sentence: str) -> str:
     """Return a sentence in which every path is one into the container alone."""
-    return _INSIDE.sub("", sentence)
+    return re.sub(_INSIDE, "", sentence)
 
 
-def faults_of(container: dict[str, Any]) -> list[Fault]:
+def faults_of(container: dict[str, Any]) -> "list[Fault]":
     """Return what is wrong with a container alone besides what may be wrong with any."""
+    from podwright.manifest.faults import Fault
+
     image, rootfs = container.get("image"), container.get("rootfs")
     if not image and not rootfs:
         return [Fault("image", "required, but missing (or give a rootfs, a directory of the host)")]

@@ -106,8 +106,8 @@ def compile_bundle(
     if propagation:
         root.insert(0, ["propagation", propagation])
     plan = _plan(spec, namespaces, hierarchies, seccomp, root, change_root, bundle=bundle.path)
-    if any(plan["hooks"].values()):
-        plan["state"] = state_text(spec, container_id, bundle.path)
+    # for hooks, and for the agent of a system call filter
+    plan["state"] = state_text(spec, container_id, bundle.path)
     return {
         **plan,
         "name": container_id,

@@ -51,7 +51,8 @@ def ground_of(container: Container, image: Image | None, store: ImageStore) -> G
     field = f"spec.containers[{container['name']}].rootfs"
     if not os.path.isdir(path):
         raise HostError(f"{field}: {path} is not a directory of this host", field=field, value=path)
-    return Ground(path, path, [path], {})
+    real = os.path.realpath(path)  # where files are looked up no symlink is followed, not even this one
+    return Ground(path, real, [real], {})
 
 
 def context_of(record: Record, container: Container) -> dict[str, Any]:
