@@ -65,10 +65,11 @@ class Creation:
                 keyring=self._keyring,
             )
             try:
-                self._prepare(folder, record)
+                steps = self._prepare(folder, record)
                 launched = launch(
                     "create",
                     folder.path,
+                    steps,
                     stdio=stdio,
                     console=console,
                     preserve_fds=self._preserve_fds,
@@ -82,8 +83,11 @@ class Creation:
                 raise
         return record.pid
 
-    def _prepare(self, folder: Folder, record: Record) -> None:
-        """Write all that podinit reads, and make the cgroups. What is recorded first can be undone in any case."""
+    def _prepare(self, folder: Folder, record: Record) -> list[Any]:
+        """Write all that podinit reads, and make the cgroups; return the plan's steps.
+
+        What is recorded first can be undone in any case.
+        """
         folder.write(record)
         write_atomic(f"{folder.path}/config.json", self._bundle.text, sync=False)
         plan = self._plan(folder, record)
@@ -91,6 +95,8 @@ class Creation:
         # from here on hooks may have run, and those of the end belong to them
         hooks = self._bundle.spec.get("hooks") or {}
         record.hooks = {kind: hooks[kind] for kind in ("poststart", "poststop") if hooks.get(kind)}
+        steps: list[Any] = plan["steps"]
+        return steps
 
     def _plan(self, folder: Folder, record: Record) -> dict[str, Any]:
         directories: list[str] = []
