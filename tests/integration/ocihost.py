@@ -29,6 +29,7 @@ class OciHost:
         self.root = host.run_dir / "run/oci"
         self.bundles = host.root / "bundles"
         self.rootfs = make_rootfs(host.root / "rootfs")
+        host.root.chmod(0o711)  # a container's own user may pass to its root
 
     def spec(self, container_id: str, *args: str) -> Spec:
         """Return a configuration that is right: the default one with a program, without a terminal."""
@@ -62,13 +63,20 @@ class OciHost:
             given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err, "timeout": 120}
             if "input" in options:
                 del given["stdin"]
-            done = subprocess.run(self.words(*words), env=self.host.env, text=True, **(given | options))
+            done = subprocess.run(self.words(*words), text=True, **(given | {"env": self.host.env} | options))
             for file in (out, err):
                 file.seek(0)
             done.stdout, done.stderr = done.stdout or out.read(), done.stderr or err.read()
         for name in ("out", "err"):
             (self.host.root / name).unlink()
         return done
+
+    def quiet(self, *words: str, **options: Any) -> int:
+        """Run a command whose streams are the null device; return its exit code."""
+        null = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        return subprocess.run(
+            self.words(*words), **(null | {"env": self.host.env, "timeout": 120} | options)
+        ).returncode
 
     def words(self, *words: str) -> list[str]:
         return [str(BIN / "podwright-oci"), *words]

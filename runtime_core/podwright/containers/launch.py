@@ -47,8 +47,8 @@ def launch(
 ) -> Launched:
     """Run ``podinit create`` or ``exec`` and return the process that it reports. HostError is what podinit says.
 
-    ``target`` is the container's directory, or the file of an exec plan, and ``steps`` are the plan's. ``console`` is a connected socket that gets
-    the terminal; the caller's descriptors 3 to 2 + ``preserve_fds`` go to the container.
+    ``target`` is the container's directory, or the file of an exec plan, and ``steps`` are the plan's. ``console`` is a
+    connected socket that gets the terminal; the caller's descriptors 3 to 2 + ``preserve_fds`` go to the container.
     """
     report, theirs = os.pipe2(os.O_CLOEXEC)
     spares = [report, theirs]
@@ -145,9 +145,23 @@ def _parse(answer: bytes, end: str, steps: Sequence[Sequence[Any]]) -> Launched:
             raise HostError(explained(str(message["message"]), steps))
         pid, start = message["pid"], message["startTime"]
         if message["status"] == "ok" and type(pid) is int and type(start) is int and pid > 0:
+            _check_child(pid, start)
             return Launched(pid, start)
     except (ValueError, KeyError, TypeError):
         pass
     if answer:
         raise HostError(f"podinit's report cannot be understood: {answer[:200]!r}")
     raise HostError(f"podinit gave no report: {end}")
+
+
+def _check_child(pid: int, start: int) -> None:
+    """Raise a HostError when a process is not our child: hooks have run beside podinit, and signals will go to it."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        # one that has ended already may be reaped by a caller who ignores SIGCHLD
+        if process.start_time(pid) is not None:
+            raise HostError(f"podinit reports process {pid}, which is none that it has made") from None
+    else:
+        if process.start_time(pid, zombies=True) != start:
+            raise HostError(f"podinit reports a wrong start time of process {pid}")
