@@ -17,7 +17,23 @@ from podwright.oci.default_spec import default_spec
 Spec = dict[str, Any]
 Change = Callable[[Spec], object]
 
-PROGRAMS = ("sh", "sleep", "cat", "echo", "true", "id", "dd", "test", "ls", "kill", "stat", "readlink", "ln", "touch")
+PROGRAMS = (
+    "sh",
+    "sleep",
+    "cat",
+    "echo",
+    "true",
+    "id",
+    "dd",
+    "test",
+    "ls",
+    "kill",
+    "stat",
+    "readlink",
+    "ln",
+    "cut",
+    "mkdir",
+)
 MOUNT_POINTS = ("dev", "etc", "proc", "sys", "tmp")
 
 

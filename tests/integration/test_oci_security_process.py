@@ -202,7 +202,7 @@ def test_s04_long_values_are_whole(oci):
 
     done = oci.end_of("c2", "cat", "/proc/self/uid_map", change=mapped(200))
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 200), done.stderr
-    assert "uid_map" in oci.end_of("c4", "true", change=mapped(340)).stderr
+    assert "linux.uidMappings is too long" in oci.end_of("c4", "true", change=mapped(340)).stderr
     assert "argument list too long" in oci.end_of("c3", "true", "y" * 300_000).stderr.lower()
 
 
@@ -363,7 +363,8 @@ def test_s09_s10_a_container_has_its_streams_and_nothing_else(oci):
     # memfds hold the state and what a hook says; the shell reads what it is to say through a pipe
     targets = [line.partition(" ")[2] for line in oci("exec", "c1", "cat", "/tmp/hook").splitlines()]
     assert {target.split(":")[0] for target in targets} - {""} <= {"/memfd", "/tmp/hook", "pipe"}
-    assert {line.split()[0] for line in inside.splitlines()} == {"0", "1", "2"}
+    # one without a target was the shell's own, while it read the directory
+    assert {line.split()[0] for line in inside.splitlines() if " /" in line} == {"0", "1", "2"}
 
 
 # S11, S12: the null device.
