@@ -56,11 +56,11 @@ int privileges_read_filter(struct privileges *privileges, const char *path, stru
 static int drop_bounding(uint64_t keep, struct failure *failure)
 {
 	for (unsigned capability = 0; capability < 64; capability++) {
-		int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
-		if (held < 0 && errno == EINVAL) // beyond the kernel's last
+		if (keep >> capability & 1 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
+			continue;
+		if (errno == EINVAL) // beyond the kernel's last
 			break;
-		if (held < 0 || (!(keep >> capability & 1) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0))
-			return fail(failure, "drop capability %u: %s", capability, strerror(errno));
+		return fail(failure, "drop capability %u: %s", capability, strerror(errno));
 	}
 	return 0;
 }

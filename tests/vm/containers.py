@@ -26,7 +26,7 @@ class Container:
         self.name = f"test-{os.urandom(4).hex()}"
         self.bundle = f"/root/{self.name}"
         self.systemd = manager == "systemd"
-        self.group = f"/system.slice/podwright-{self.name}.scope" if self.systemd else f"/{self.name}"
+        self.group = f"/{self.name}"
         self.oci = f"{OCI} --cgroup-manager {manager}"
         self._config = self._make_config(script, resources, linux)
 

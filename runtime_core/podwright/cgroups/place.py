@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from podwright.errors import HostError, ManifestError
+from podwright.files import read_small
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ class Place:
 
 def own_groups(path: str = "/proc/self/cgroup") -> dict[str, str]:
     """Return this process's group by controller; "" is the hierarchy of v2."""
-    with open(path, "rb") as file:
-        lines = file.read().decode("utf-8", "surrogateescape").splitlines()
+    lines = read_small(path).decode("utf-8", "surrogateescape").splitlines()
     found = {}
     for line in lines:
         _, controllers, group = line.split(":", 2)

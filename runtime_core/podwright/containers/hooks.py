@@ -10,15 +10,39 @@ import os
 import select
 import time
 
-from podwright.containers import process
+from podwright.containers import process, state
 from podwright.errors import HostError
+from podwright.jsontext import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from podwright.containers.state import Record
+
 _TAIL = 2000  # bytes of what a failed hook wrote that its error repeats
+
+
+def after_start(record: Record, warn: Callable[[str], None]) -> None:
+    """Run the hooks poststart. HostError for one that fails; before version 1.3 of the specification, a warning."""
+    hooks, text = record.hooks["poststart"], dumps(state.document(record, "running"))
+    if _is_older(record.oci_version, 1, 3):
+        for failure in run_all("poststart", hooks, text):
+            warn(f"container {record.id}: {failure}")
+    else:
+        run("poststart", hooks, text)
+
+
+def after_stop(record: Record, warn: Callable[[str], None]) -> None:
+    """Run the hooks poststop; one that fails is only warned of."""
+    for failure in run_all("poststop", record.hooks["poststop"], dumps(state.document(record, "stopped"))):
+        warn(f"container {record.id}: {failure}")
+
+
+def _is_older(version: str, *wanted: int) -> bool:
+    """Compare the first numbers of a version of the runtime-spec."""
+    return tuple(int(part) for part in version.split(".")[: len(wanted)]) < wanted
 
 
 def run(kind: str, hooks: Sequence[Mapping[str, Any]], state: str) -> None:

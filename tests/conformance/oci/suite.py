@@ -92,6 +92,19 @@ def run(program: str, runtime: Runtime) -> Verdict:
     return Verdict(False, f"not done after {SECONDS} s") if code == -1 else judge(program, code, text)
 
 
+def attempt(program: str, runtime: Runtime) -> Verdict:
+    """Return the best of three runs: programs count on fixed times, which a busy machine may not keep.
+
+    ``killsig`` sends its signal as soon as the container runs, and the shell there may not have set its trap.
+    """
+    verdict = run(program, runtime)
+    for _ in range(2):
+        if verdict.passed:
+            break
+        verdict = run(program, runtime)
+    return verdict
+
+
 def judge(program: str, code: int, said: str) -> Verdict:
     """Return the verdict over what a program printed in TAP, beside what its runtime printed."""
     lines = said.splitlines()
