@@ -318,6 +318,24 @@ def test_s52_a_limit_that_leaves_no_memory_to_begin_with_is_told(oci):
     assert oci.host.cgroup_dirs() == []
 
 
+# S53: a record that is not whole.
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"id": "c1", "pid', "[]", "null", '{"id": "c2"}', "\x00" * 100])
+def test_s53_a_damaged_record_is_removed_by_force(oci, text):
+    pid = oci.begin("c1", "sleep", "600")
+    oci("pause", "c1")
+    (oci.root / "c1/state.json").write_text(text)
+    for words in (("state", "c1"), ("start", "c1"), ("kill", "c1"), ("delete", "c1"), ("exec", "c1", "true")):
+        done = oci.run(*words)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), words
+        assert "delete it with --force" in done.stderr
+    assert [one["status"] for one in json.loads(oci("list", "--format", "json"))] == ["unknown"]
+    oci("delete", "-f", "c1")
+    until(lambda: process.start_time(pid) is None)
+    assert oci.host.cgroup_dirs() == []
+
+
 # S54, S55: one life, one winner.
 
 

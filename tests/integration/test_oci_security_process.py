@@ -55,11 +55,12 @@ import sys, threading
 from podwright.containers.lifecycle import Containers
 root, store, bundles = sys.argv[1:]
 ballast = bytearray(b"x") * (500 << 20)
+sys.setswitchinterval(0.0005)  # the interpreter's own lock is not what is tried here
 busy = threading.Event()
 
 def hold_malloc():
     while not busy.is_set():
-        [bytes(100_000) for _ in range(50)]
+        [bytes(1000) for _ in range(50)]
 
 containers, names, codes = Containers(root, store=store), [f"t{n}" for n in range(200)], []
 
