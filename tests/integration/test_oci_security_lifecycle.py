@@ -336,6 +336,21 @@ def test_s53_a_damaged_record_is_removed_by_force(oci, text):
     assert oci.host.cgroup_dirs() == []
 
 
+def test_s53_a_creator_killed_before_it_had_a_cgroup_costs_nobody_theirs(oci):
+    """It had recorded a group, and not yet seen that another container lives in it."""
+    pid = oci.begin("c1", "sleep", "600")
+    record = json.loads((oci.root / "c1/state.json").read_text())
+    (oci.root / "c2").mkdir(mode=0o700)
+    unborn = record | {"id": "c2", "pid": 0, "start": 0, "phase": "creating"}
+    (oci.root / "c2/state.json").write_text(json.dumps(unborn))
+    oci("delete", "-f", "c2")
+    assert not (oci.root / "c2").exists()
+    assert oci.state("c1")["status"] == "running"
+    assert process.start_time(pid) == record["start"]
+    oci("delete", "-f", "c1")
+    assert oci.host.cgroup_dirs() == []
+
+
 # S54, S55: one life, one winner.
 
 
