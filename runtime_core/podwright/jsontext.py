@@ -41,12 +41,23 @@ def loads(text: str | bytes) -> Any:
         text = text.decode()  # a UnicodeDecodeError is a ValueError
     body = text.strip(_SPACE)
     try:
-        value, end = _scan(body, 0)
+        value, end = _scanned(body)
     except StopIteration as stop:
         raise ValueError(f"a value was expected at character {stop.value}") from None
     if end != len(body):
         raise ValueError(f"more text follows after the value, at character {end}")
     return value
+
+
+def _scanned(body: str) -> tuple[Any, int]:
+    """Scan a text. The scanner of Python 3.11 finds its exception only in a module that has been loaded already."""
+    try:
+        found: tuple[Any, int] = _scan(body, 0)
+    except SystemError:
+        import json.decoder  # noqa: F401 - the scanner looks for it
+
+        found = _scan(body, 0)
+    return found
 
 
 def dumps(value: object, *, sort_keys: bool = False) -> str:

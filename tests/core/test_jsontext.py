@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -53,3 +54,28 @@ def test_imports_no_regular_expressions() -> None:
     answer = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.extend({sys.path!r}); {code}"],
                             stdout=subprocess.PIPE, check=True)  # fmt: skip
     assert answer.stdout == b"False\n"
+
+
+ALONE = """
+import sys
+from pathlib import Path
+sys.path.append(sys.argv[1])
+from podwright.jsontext import loads
+assert "json" not in sys.modules
+for text in sys.argv[2:]:
+    try:
+        loads(text)
+    except ValueError as error:
+        assert type(error).__name__ and str(error)
+    else:
+        raise AssertionError(text)
+"""
+
+
+@pytest.mark.parametrize(
+    "text", ["{", '{"a"', '{"a":1', '{"a":1,', "[1", "[1,", '"a', "{1", '{"a" 1}', r'"\x"', '"\x01"', "nul"]
+)
+def test_a_wrong_text_is_a_value_error_where_nobody_has_imported_json(text):
+    """As in podwright-oci, which does not."""
+    folder = Path(jsontext.__file__).parent.parent
+    subprocess.run([sys.executable, "-I", "-S", "-c", ALONE, folder, text], check=True)

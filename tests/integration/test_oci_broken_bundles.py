@@ -168,6 +168,8 @@ TABLE = (
     # config.json
     Broken("no config", lambda spec, folder: None, ("cannot read {folder}/config.json", "No such file")),
     Broken("broken JSON", text(b'{"ociVersion": '), ("{folder}/config.json is not JSON",)),
+    Broken("JSON cut off in a list", text(b'{"mounts": ["a"'), ("{folder}/config.json is not JSON",)),
+    Broken("JSON with a wrong escape", text(b'{"hostname": "\\x"}'), ("{folder}/config.json is not JSON", "escape")),
     Broken("bytes that are no text", text(b'{"a": "\xff\xfe"}'), ("{folder}/config.json is not JSON",)),
     Broken("a list", text(b"[]"), ("config.json is []", "object")),
     Broken("nested deeply", text(b"[" * 100_000), ("{folder}/config.json is not JSON", "nested")),

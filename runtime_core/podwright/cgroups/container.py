@@ -157,6 +157,10 @@ class ContainerCgroup:
         self.kill(timeout=timeout)
         self.remove(timeout=timeout)
 
+    def remove_unused(self) -> None:
+        """Remove the groups that nothing is in, and leave the others as they are."""
+        self._remove_empty()
+
     def exists(self) -> bool:
         """Tell whether any of the groups is there."""
         return any(hierarchy.files.exists(hierarchy.directory(group)) for hierarchy, group in self._groups)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from podwright.cli.options import Option, Verb, usage, whole
 from podwright.errors import ContainerError
-from podwright.jsontext import loads
+from podwright.oci.bundle import MAX_CONFIG, parse_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ def _exec(context: Context, values: Values) -> int:
     containers, container_id = context.containers(), values.arguments[0]
     path = values.text("process")
     if path is None:
-        process = asked_process(containers.configuration(container_id)["process"], values)
+        # a container may have been created without any, which a hook or a debugger fills with this one
+        own = containers.configuration(container_id).get("process") or {"cwd": "/"}
+        process = asked_process(own, values)
     else:
         process = read_process(path, values)
     options: dict[str, Any] = {
@@ -49,11 +51,12 @@ def read_process(path: str, values: Values) -> dict[str, Any]:
         raise usage(f"--process gives the whole process, so exec takes no command {values.rest[0]!r} besides")
     try:
         with open(path, "rb") as file:
-            process = loads(file.read())
+            text = file.read(MAX_CONFIG + 1)
     except OSError as error:
         raise usage(f"--process is {path!r}, which cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ContainerError(f"the process in {path} is not JSON: {error}", field="process") from error
+    if len(text) > MAX_CONFIG:
+        raise ContainerError(f"the process in {path} has more than {MAX_CONFIG} bytes", field="process")
+    process = parse_document(text, path)
     if not isinstance(process, dict):
         raise ContainerError(f"the process in {path} must be an object", field="process")
     if values.flag("tty"):

@@ -206,8 +206,15 @@ class Containers:
             pid = sockets.waiting_pid(folder.fd)
             if pid and (start := process.start_time(pid)):
                 process.end(pid, start)
-        group = self.group_of(record) if record is not None and record.cgroup else None
-        if group is not None:
+        if record is None:
+            from podwright.containers.salvage import lost_group
+
+            group = lost_group(folder, systemd=self.cgroup_manager == "systemd", missing=self.cgroups_missing)
+        else:
+            group = self.group_of(record) if record.cgroup else None
+        if group is not None and record is not None and record.phase == "creating" and not folder.has("plan.json"):
+            group.remove_unused()  # its creator may have been killed before it saw that somebody else is in there
+        elif group is not None:
             group.destroy()  # first, for it thaws: a frozen process does not follow a signal
         if record is not None:
             _end(record)

@@ -148,6 +148,10 @@ class Folder:
         """Return the record. ContainerError when it is missing or damaged: only its removal helps then."""
         return read(self.path, self.id)
 
+    def has(self, name: str) -> bool:
+        """Tell whether a file is there."""
+        return os.path.exists(f"{self.path}/{name}")
+
     def write(self, record: Record) -> None:
         """Write the record. It is not forced to the disk: no process that it tells of outlives the host."""
         write_atomic(f"{self.path}/state.json", dumps(record.as_dict()).encode(), sync=False)
