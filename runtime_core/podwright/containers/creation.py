@@ -65,10 +65,11 @@ class Creation:
                 keyring=self._keyring,
             )
             try:
-                self._prepare(folder, record)
+                steps = self._prepare(folder, record)
                 launched = launch(
                     "create",
                     folder.path,
+                    steps,
                     stdio=stdio,
                     console=console,
                     preserve_fds=self._preserve_fds,
@@ -82,16 +83,22 @@ class Creation:
                 raise
         return record.pid
 
-    def _prepare(self, folder: Folder, record: Record) -> None:
-        """Write all that podinit reads, and make the cgroups. What is recorded first can be undone in any case."""
+    def _prepare(self, folder: Folder, record: Record) -> list[Any]:
+        """Write all that podinit reads, and make the cgroups; return the plan's steps.
+
+        What is recorded first can be undone in any case.
+        """
         group = self._find_cgroups() if self._containers.cgroup_manager != "disabled" else None
         write_new(f"{folder.path}/config.json", self._bundle.text)
         record.cgroup = [] if group is None else group.record()
         folder.write(record)
-        write_new(f"{folder.path}/plan.json", dumps(self._plan(group, record)).encode())
+        plan = self._plan(group, record)
+        write_new(f"{folder.path}/plan.json", dumps(plan).encode())
         # from here on hooks may have run, and those of the end belong to them
         hooks = self._bundle.spec.get("hooks") or {}
         record.hooks = {kind: hooks[kind] for kind in ("poststart", "poststop") if hooks.get(kind)}
+        steps: list[Any] = plan["steps"]
+        return steps
 
     def _plan(self, group: ContainerCgroup | None, record: Record) -> dict[str, Any]:
         directories: list[str] = []
