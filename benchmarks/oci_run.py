@@ -123,7 +123,8 @@ def _command_line(command: Path, work: Path, bundle: Path) -> list[Side]:
 def _quiet(command: list[Any]) -> None:
     """Run a command; what it says is shown when it fails. No pipes: a container would hold their other end."""
     with tempfile.TemporaryFile() as said:
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=60).returncode
+        # without a timeout, for which Python would sleep between looks, up to 50 ms of wall time
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said).returncode
         if code:
             said.seek(0)
             sys.exit(f"{' '.join(map(str, command))} ended with {code}: {said.read().decode()}")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launcher podwright-oci, and the file of modules that it loads."""
 
+import importlib
+import marshal
 import os
 import shutil
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import podwright
+from podwright.cli import oci_program
 
 SOURCE = Path(podwright.__file__).parent
 LAUNCHER = SOURCE.parent / "bin" / "podwright-oci"
@@ -119,17 +122,43 @@ def test_each_verb_has_a_file_with_its_own_modules(venv):
     assert names == [["list"], ["features", "list"], ["features", "list"]]
 
 
-def test_modules_that_a_later_command_needs_join_the_others(venv):
+def test_what_a_single_command_needs_does_not_burden_the_others(venv):
+    """Such as the making of a filter, or of an error."""
     package = install(venv / "lib/python3.99/site-packages")
     launcher = venv / "bin/podwright-oci"
-    subprocess.run([launcher, "list", "--help"], check=True, capture_output=True)
-    [file] = modules(package)
-    small = file.stat().st_size
     subprocess.run([launcher, "--root", venv, "list"], check=True, capture_output=True)
-    assert file.stat().st_size > small
+    [file] = modules(package)
     before = file.stat()
-    subprocess.run([launcher, "list", "--help"], check=True, capture_output=True)
+    subprocess.run([launcher, "--root", venv, "list", "--help"], check=True, capture_output=True)
     assert file.stat().st_ino == before.st_ino
+    version, entries = marshal.loads(file.read_bytes())
+    assert version == sys.version
+    assert [name for name, *_ in entries if name.startswith("podwright.containers")] == []
+
+
+def test_a_file_serves_whoever_finds_the_package(venv):
+    """The launcher loads the program by its path, the interpreter with the packages around it, a test with more."""
+    site = venv / "lib/python3.99/site-packages"
+    package = install(site)
+    by_name = f"import sys; sys.path.append({str(site)!r})\nfrom podwright.cli.oci_program import program; program()"
+    with_more = by_name.replace("\n", "\nimport podwright.containers.lifecycle\n")
+    nodes = []
+    for script in (with_more, by_name, None, by_name, with_more, None):
+        words = [sys.executable, "-I", "-S", "-c", script] if script else [venv / "bin/podwright-oci"]
+        subprocess.run([*words, "--root", venv, "list"], check=True, capture_output=True)
+        nodes.append([file.stat().st_ino for file in modules(package)])
+    assert nodes == [[]] + [nodes[1]] * 5
+    (modules(package)[0]).unlink()
+    for script in (None, by_name):
+        words = [sys.executable, "-I", "-S", "-c", script] if script else [venv / "bin/podwright-oci"]
+        subprocess.run([*words, "--root", venv, "list"], check=True, capture_output=True)
+
+
+def test_every_verb_names_modules_that_exist():
+    for verb, module in oci_program.VERBS.items():
+        assert verb in importlib.import_module(f"podwright.cli.{module}").VERBS
+    for name in {name for names in oci_program._NEEDED.values() for name in names}:
+        importlib.import_module(f"podwright.{name}")
 
 
 def test_a_traceback_tells_the_source(venv):
