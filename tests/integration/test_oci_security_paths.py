@@ -183,6 +183,31 @@ def test_s27_an_id_is_a_name(oci, name):
     assert not oci.root.is_dir() or os.listdir(oci.root) == []
 
 
+@pytest.mark.parametrize(
+    ("mount", "words"),
+    [
+        ({"destination": "tmp", "type": "tmpfs"}, ".destination is 'tmp'"),
+        ({"destination": "/a/../../b", "type": "tmpfs"}, ".destination is '/a/../../b'"),
+        ({"destination": "/" + "x/" * 3000, "type": "tmpfs"}, ".destination is longer"),
+        ({"destination": "/t\0mp", "type": "tmpfs"}, ".destination"),
+        ({"destination": "/tmp", "source": "/srv\0", "options": ["bind"]}, ".source"),
+        ({"destination": "/tmp", "source": "/" + "x" * 5000, "options": ["bind"]}, ".source is longer"),
+        ({"destination": "/tmp", "source": "/srv", "options": ["bind", "subvol=/"]}, ".options"),
+        ({"destination": "/tmp", "type": "tmpfs", "options": ["ro"] * 2000}, ".options"),
+        ({"destination": "/tmp", "type": "tmpfs", "options": ["mpol=" + "x" * 5000]}, ".options"),
+        ({"destination": "/tmp", "type": "tm\0pfs"}, ".type"),
+        ({"destination": "/tmp", "type": "../tmpfs"}, ".type"),
+    ],
+)
+def test_s28_a_mount_that_is_not_one_makes_no_container(oci, mount, words):
+    done = oci.end_of("c1", "true", change=lambda spec: spec["mounts"].append(mount))
+    assert done.returncode == 1
+    assert f"mounts[7]{words}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr) < 600
+    assert oci.host.cgroup_dirs() == []
+
+
 # S31, S32, S37: namespaces.
 
 
