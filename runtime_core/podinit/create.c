@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
 #include "affinity.h"
 #include "channel.h"
@@ -17,6 +16,7 @@
 #include "kernel.h"
 #include "netdevice.h"
 #include "podinit.h"
+#include "split.h"
 #include "starter.h"
 #include "steps.h"
 
@@ -129,35 +129,19 @@ static int follow(struct creation *creation, struct failure *failure)
 	return starter_report(starter, result, failure);
 }
 
-// To join a namespace is not always to come back. So a child of ours stays outside and does the outside's part, while
-// this process joins, clones, and waits for it.
+// To join a namespace is not always to come back: so another process stays outside and does the outside's part.
 static int join_and_clone(struct creation *creation, struct failure *failure)
 {
-	int pipe_fds[2], status = 0;
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return fail_at(failure, "make", "a pipe");
-	pid_t outside = kernel_clone(0, NULL);
-	if (outside < 0)
-		return fail_at(failure, "clone", "a process that stays outside");
-	if (outside == 0) {
-		close(pipe_fds[1]);
-		close(steal_fd(&creation->channel));
-		// nothing to read: the reason was reported by the other
-		bool cloned = read(pipe_fds[0], &creation->starter.pid, sizeof creation->starter.pid) ==
-			sizeof creation->starter.pid;
-		_exit(cloned ? follow(creation, failure) : 1);
-	}
-	close(pipe_fds[0]);
-	pid_t pid = namespaces_join(&creation->namespaces, failure) < 0 ? -1 : clone_first_process(creation, failure);
-	close(creation->starter.channel);
-	if (pid > 0 && write(pipe_fds[1], &pid, sizeof pid) != sizeof pid)
-		pid = fail_at(failure, "tell", "the process that stays outside");
-	close(pipe_fds[1]);
-	while (waitpid(outside, &status, 0) < 0 && errno == EINTR)
-		;
-	if (pid > 0)
-		return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-	return -1;
+	struct split *split = NULL;
+	int side = split_begin(&split, &creation->starter, creation->channel, failure);
+	if (side > 0)
+		_exit(follow(creation, failure));
+	if (!split)
+		return -1;
+	cleanup_close(&creation->folder);
+	pid_t pid = side < 0 || namespaces_join(&creation->namespaces, failure) < 0 ?
+		-1 : clone_first_process(creation, failure);
+	return split_end(split, pid, failure);
 }
 
 static int create(struct creation *creation, const char *folder, struct failure *failure)

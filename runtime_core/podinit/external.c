@@ -182,6 +182,17 @@ static int forget_earlier(const struct helper *helper, struct failure *failure)
 	return 0;
 }
 
+// Some runtimes give the standard streams to the container's user: runc 1.1 did so with the host's null device.
+static int use_ended_pipe(struct failure *failure)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fail_at(failure, "make", "an empty standard input");
+	cleanup_fd int in = ends[0];
+	close(ends[1]);
+	return dup2(in, STDIN_FILENO) < 0 ? fail_at(failure, "open", "an empty standard input") : 0;
+}
+
 static int set_streams(const struct jail_start *start, struct failure *failure)
 {
 	uid_t uid = 0;
@@ -193,7 +204,9 @@ static int set_streams(const struct jail_start *start, struct failure *failure)
 		}
 	}
 	cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return streams_use_fifos(root, start->out, start->err, uid, gid, failure);
+	if (streams_use_fifos(root, start->out, start->err, uid, gid, failure) < 0)
+		return -1;
+	return use_ended_pipe(failure);
 }
 
 // What the runtime says from now on is no output of the container.

@@ -84,9 +84,9 @@ static int follow_link(struct walk *walk, int link)
 	return 0;
 }
 
-static int make_component(struct walk *walk, const char *name, bool file)
+static int make_component(int root, const char *path, const char *name, bool file)
 {
-	cleanup_fd int parent = open_confined(walk->root, walk->done[0] ? walk->done : "/", O_DIRECTORY, 0);
+	cleanup_fd int parent = open_confined(root, path[0] ? path : "/", O_DIRECTORY, 0);
 	if (parent < 0)
 		return -1;
 	if (!file)
@@ -120,16 +120,34 @@ static int enter_component(struct walk *walk, const char *name, bool file)
 	if (fd >= 0 || errno != ENOENT)
 		return fd >= 0 ? 0 : -1;
 	walk->done[length] = '\0';
-	if (make_component(walk, name, file) < 0)
+	if (make_component(walk->root, walk->done, name, file) < 0)
 		return -1;
 	walk->done[length] = '/';
 	return 0;
+}
+
+// The usual case at a fraction of the walk's system calls: the parent is there, without links, and the last part is not.
+static int make_last_in_root(int root, const char *path, bool file)
+{
+	char parent[PATH_MAX];
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : "";
+	size_t length = slash ? (size_t)(slash - path) : 0;
+	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || length >= sizeof parent)
+		return -1;
+	memcpy(parent, path, length);
+	parent[length] = '\0';
+	if (make_component(root, parent, name, file) < 0)
+		return -1;
+	return open_confined(root, path, 0, KERNEL_RESOLVE_NO_SYMLINKS);
 }
 
 static int make_in_root(int root, const char *path, bool file)
 {
 	struct walk walk = { .root = root };
 	char component[NAME_MAX + 1];
+	int fd = make_last_in_root(root, path, file);
+	if (fd >= 0)
+		return fd;
 	if (strlen(path) >= sizeof walk.rest) {
 		errno = ENAMETOOLONG;
 		return -1;

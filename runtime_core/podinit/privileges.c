@@ -56,13 +56,43 @@ int privileges_read_filter(struct privileges *privileges, const char *path, stru
 static int drop_bounding(uint64_t keep, struct failure *failure)
 {
 	for (unsigned capability = 0; capability < 64; capability++) {
-		int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
-		if (held < 0 && errno == EINVAL) // beyond the kernel's last
+		if (keep >> capability & 1 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
+			continue;
+		if (errno == EINVAL) // beyond the kernel's last
 			break;
-		if (held < 0 || (!(keep >> capability & 1) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0))
-			return fail(failure, "drop capability %u: %s", capability, strerror(errno));
+		return fail(failure, "drop capability %u: %s", capability, strerror(errno));
 	}
 	return 0;
+}
+
+static const char *capability_name(unsigned number)
+{
+	static const char *const names[] = {
+		"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+		"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+		"SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+		"SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+		"MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+		"CHECKPOINT_RESTORE",
+	};
+	return number < sizeof names / sizeof names[0] ? names[number] : "of an unknown number";
+}
+
+// Nobody has more to give than he has: the first that is asked for in vain.
+static int capset_failed(const struct privileges *privileges, struct failure *failure)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	int reason = errno;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return fail_at(failure, "capget", "");
+	uint64_t held = data[0].permitted | (uint64_t)data[1].permitted << 32;
+	uint64_t wanted = privileges->permitted | privileges->effective | privileges->inheritable;
+	for (unsigned capability = 0; capability < 64; capability++)
+		if (wanted >> capability & 1 && !(held >> capability & 1))
+			return fail(failure, "process.capabilities: this host has no CAP_%s to give",
+				    capability_name(capability));
+	return fail(failure, "process.capabilities: capset: %s", strerror(reason));
 }
 
 static int set_capabilities(const struct privileges *privileges, struct failure *failure)
@@ -76,7 +106,7 @@ static int set_capabilities(const struct privileges *privileges, struct failure 
 			.inheritable = (uint32_t)(privileges->inheritable >> 32 * i),
 		};
 	if (syscall(SYS_capset, &header, data) < 0)
-		return fail_at(failure, "capset", "(does this host's own set hold every capability asked for?)");
+		return capset_failed(privileges, failure);
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return fail_at(failure, "clear", "ambient capabilities");
 	for (unsigned capability = 0; capability < 64; capability++)

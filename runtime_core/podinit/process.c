@@ -78,7 +78,10 @@ int run_rlimit(struct jail *jail, const struct step *step, struct failure *failu
 	(void)jail;
 	if (getrlimit(which, &now) == 0 && now.rlim_cur == limit.rlim_cur && now.rlim_max == limit.rlim_max)
 		return 0;
-	return setrlimit(which, &limit) < 0 ? fail_at(failure, "set", text(step, 0)) : 0;
+	if (setrlimit(which, &limit) == 0)
+		return 0;
+	return fail(failure, "soft %lld, hard %lld: %s (at present: %lld, %lld)", (long long)limit.rlim_cur,
+		    (long long)limit.rlim_max, strerror(errno), (long long)now.rlim_cur, (long long)now.rlim_max);
 }
 
 int run_oom_score_adj(struct jail *jail, const struct step *step, struct failure *failure)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -63,11 +64,12 @@ int starter_open(struct starter *starter, struct failure *failure)
 
 int starter_enter_cgroups(const struct json *cgroups, pid_t pid, struct failure *failure)
 {
-	char text[16];
+	char text[16], path[PATH_MAX];
 	snprintf(text, sizeof text, "%d", pid);
 	for (const struct json *item = cgroups->child; item; item = item->next) {
-		cleanup_fd int dir = open(item->string, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0 || write_file(dir, "cgroup.procs", text, failure) < 0)
+		int length = snprintf(path, sizeof path, "%s/cgroup.procs", item->string);
+		errno = ENAMETOOLONG;
+		if (length >= (int)sizeof path || write_file(AT_FDCWD, path, text, failure) < 0)
 			return fail_at(failure, "enter cgroup", item->string);
 	}
 	return 0;

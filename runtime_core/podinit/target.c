@@ -22,21 +22,31 @@ bool is_procfs_root(int fd)
 	return in_procfs(fd) && fstat(fd, &status) == 0 && status.st_ino == ROOT_INODE;
 }
 
+static bool is_same(const struct stat *one, const struct stat *other)
+{
+	return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
 static bool same_file(int one, int other)
 {
 	struct stat a, b;
-	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && is_same(&a, &b);
 }
 
 // Whether a directory lies in a procfs, or below one on whatever is mounted in it. -1 when that cannot be told.
 static int below_procfs(int root, int directory, struct failure *failure)
 {
+	struct stat top, status;
+	dev_t known = 0; // no device has this number
+	if (fstat(root, &top) < 0)
+		return fail_at(failure, "stat", "the container's root");
 	cleanup_fd int here = openat(directory, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	for (unsigned i = 0; here >= 0 && i < MAX_PARENTS; i++) {
-		if (same_file(here, root))
+	for (unsigned i = 0; here >= 0 && fstat(here, &status) == 0 && i < MAX_PARENTS; i++) {
+		if (is_same(&status, &top))
 			return 0;
-		if (in_procfs(here))
+		if (status.st_dev != known && in_procfs(here)) // one file system has one device
 			return 1;
+		known = status.st_dev;
 		int parent = openat(here, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		cleanup_close(&here);
 		here = parent;

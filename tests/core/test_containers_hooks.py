@@ -25,14 +25,14 @@ def test_a_hook_gets_the_state_and_exactly_its_environment(tmp_path):
 
 
 def test_the_first_that_fails_ends_it_with_what_it_said(tmp_path):
-    with pytest.raises(HostError, match=r"^hooks\.poststart\[0\] failed: 3: no such bridge$"):
+    with pytest.raises(HostError, match=r"^hooks\.poststart\[0\] \(/bin/sh\) ended with 3: no such bridge$"):
         hooks.run("poststart", [shell("echo no such bridge >&2; exit 3"), shell(f"touch {tmp_path}/second")], "{}")
     assert os.listdir(tmp_path) == []
 
 
 def test_after_a_container_all_hooks_run(tmp_path):
     failures = hooks.run_all("poststop", [shell("exit 1"), shell(f"touch {tmp_path}/second")], "{}")
-    assert failures == ["hooks.poststop[0] failed: 1"]
+    assert failures == ["hooks.poststop[0] (/bin/sh) ended with 1"]
     assert os.listdir(tmp_path) == ["second"]
 
 

@@ -200,13 +200,15 @@ def test_hooks_run_after_start_and_after_delete(containers, bundle, tmp_path):
 
 def test_a_failing_poststop_hook_only_warns(containers, bundle, warnings):
     containers.run("c1", bundle("true", hooks={"poststop": [shell("echo why >&2; exit 3")]}))
-    assert [one for one in warnings if "poststop" in one] == ["container c1: hooks.poststop[0] failed: 3: why"]
+    assert [one for one in warnings if "poststop" in one] == [
+        "container c1: hooks.poststop[0] (/bin/sh) ended with 3: why"
+    ]
 
 
 def test_a_failing_poststart_hook_ends_the_container(containers, bundle, tmp_path):
     hooks = {"poststart": [shell("exit 3")], "poststop": [shell(f"touch {tmp_path}/poststop")]}
     pid = containers.create("c1", bundle("sleep", "600", hooks=hooks))
-    with pytest.raises(HostError, match=r"hooks\.poststart\[0\] failed: 3"):
+    with pytest.raises(HostError, match=r"hooks\.poststart\[0\] \(/bin/sh\) ended with 3"):
         containers.start("c1")
     assert process.start_time(pid, zombies=True) is None
     assert (tmp_path / "poststop").exists()
@@ -219,7 +221,9 @@ def test_before_version_1_3_a_failing_poststart_hook_only_warns(containers, bund
     containers.create("c1", bundle("sleep", "600", hooks=hooks, version="1.2.1"))
     containers.start("c1")
     assert containers.state("c1")["status"] == "running"
-    assert [one for one in warnings if "poststart" in one] == ["container c1: hooks.poststart[0] failed: 3"]
+    assert [one for one in warnings if "poststart" in one] == [
+        "container c1: hooks.poststart[0] (/bin/sh) ended with 3"
+    ]
     assert (tmp_path / "second").exists()
 
 

@@ -112,14 +112,15 @@ def test_the_containers_group_is_below_the_scope(host):
     assert "system.slice/runc-7.scope/container/pids.max = 5" in host.files.log
 
 
-def test_a_scope_that_does_not_end_is_stopped(host, monkeypatch):
+@pytest.mark.parametrize("order", ["remove", "destroy"])
+def test_a_scope_that_does_not_end_is_stopped(host, monkeypatch, order):
     scope = host.make()
     group = scope.group("error")
     group.create({})
     (host.scope / "placeholder/cgroup.procs").write_text("")
     scope.release()
     monkeypatch.setattr("podwright.containers.scope._PATIENCE", 0.01)
-    group.remove()
+    getattr(group, order)()
     assert host.calls()[1:] == ["StopUnit ss runc-7.scope replace"]
     assert not host.scope.exists()
 
@@ -130,8 +131,7 @@ def test_a_scope_that_ended_by_itself_is_left_alone(host):
     (host.scope / "placeholder/cgroup.procs").write_text("")
     scope.release()
     end(host)
-    group.kill()
-    group.remove()
+    group.destroy()
     assert len(host.calls()) == 1
 
 

@@ -46,9 +46,17 @@ def test_it_finds_the_package_in_its_virtual_environment(venv):
 
 
 def test_it_finds_a_checkout(venv, tmp_path):
-    install(tmp_path)
-    (venv / "lib/python3.99/site-packages/__editable__.podwright-0.1.0.pth").write_text(f"{tmp_path}\n")
-    assert version(venv / "bin/podwright-oci") == VERSION
+    install(tmp_path / "runtime_core")
+    venv.rename(tmp_path / ".venv")
+    assert version(tmp_path / ".venv/bin/podwright-oci") == VERSION
+
+
+def test_elsewhere_the_interpreter_finds_it(tmp_path):
+    """As for a checkout that is installed, editable, in an environment of its own."""
+    (tmp_path / "env/bin").mkdir(parents=True)
+    (tmp_path / "env/bin/podwright-oci").symlink_to(LAUNCHER)  # beside which there is no python3
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    assert version(tmp_path / "env/bin/podwright-oci", env=environment) == VERSION
 
 
 def test_it_works_through_links_and_from_anywhere(venv, tmp_path):
@@ -99,6 +107,29 @@ def test_a_damaged_file_of_modules_is_made_anew(venv, content):
     assert version(launcher) == VERSION
     assert file.stat().st_size == good
     assert [path.name for path in file.parent.iterdir() if path.suffix not in (".pyc", ".modules")] == []
+
+
+def test_each_verb_has_a_file_with_its_own_modules(venv):
+    package = install(venv / "lib/python3.99/site-packages")
+    launcher = venv / "bin/podwright-oci"
+    names = []
+    for verb in ("list", "features", "list"):
+        subprocess.run([launcher, "--root", venv, verb], check=True, capture_output=True)
+        names.append(sorted(path.name.split(".")[1] for path in modules(package)))
+    assert names == [["list"], ["features", "list"], ["features", "list"]]
+
+
+def test_modules_that_a_later_command_needs_join_the_others(venv):
+    package = install(venv / "lib/python3.99/site-packages")
+    launcher = venv / "bin/podwright-oci"
+    subprocess.run([launcher, "list", "--help"], check=True, capture_output=True)
+    [file] = modules(package)
+    small = file.stat().st_size
+    subprocess.run([launcher, "--root", venv, "list"], check=True, capture_output=True)
+    assert file.stat().st_size > small
+    before = file.stat()
+    subprocess.run([launcher, "list", "--help"], check=True, capture_output=True)
+    assert file.stat().st_ino == before.st_ino
 
 
 def test_a_traceback_tells_the_source(venv):

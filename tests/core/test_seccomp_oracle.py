@@ -71,7 +71,12 @@ def test_the_profile_of_podman(library, arch, more):
 
 numbers = st.integers(0, 2**64 - 1) | st.integers(0, 5) | st.sampled_from([2**32 - 1, 2**32, 2**32 + 1, 2**63])
 operators = st.sampled_from([f"SCMP_CMP_{name}" for name in libseccomp.COMPARISONS[1:]])
-conditions = st.fixed_dictionaries({"index": st.integers(0, 5), "value": numbers, "valueTwo": numbers, "op": operators})
+conditions = st.fixed_dictionaries(
+    {"index": st.integers(0, 5), "value": numbers, "valueTwo": numbers, "op": operators}
+).filter(
+    # of a mask of nothing libseccomp makes a rule without conditions, which counts for more than one with
+    lambda one: one["value"] != 0 or one["op"] != "SCMP_CMP_MASKED_EQ"
+)
 # calls that exist everywhere; those of one name each, as libseccomp does not try the rules of one call in their order
 NAMES = ("read", "write", "clone", "prctl", "futex", "ioctl", "personality", "execve", "openat", "kill")
 ACTIONS = [f"SCMP_ACT_{name}" for name in ("ALLOW", "LOG", "TRAP", "KILL", "KILL_PROCESS", "ERRNO", "TRACE")]

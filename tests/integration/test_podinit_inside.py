@@ -227,7 +227,7 @@ def test_scheduling_and_limits(pod: Pod) -> None:
         (["memory_policy", 2, 0, []], "set the memory policy: Invalid argument"),
         (["memory_policy", 2, 0, [1024]], "a node is not a number below 1024"),
         (["rlimit", "RLIMIT_NONE", 1, 1], "unknown limit RLIMIT_NONE"),
-        (["rlimit", "RLIMIT_CORE", 2, 1], "set RLIMIT_CORE: Invalid argument"),
+        (["rlimit", "RLIMIT_CORE", 2, 1], "soft 2, hard 1: Invalid argument"),
         (["oom_score_adj", 1001], "write /proc self/oom_score_adj: Invalid argument"),
     ],
 )

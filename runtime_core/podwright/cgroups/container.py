@@ -244,6 +244,8 @@ class ContainerCgroup:
 
         check(resources)
         by_version = self._settings(resources)
+        for hierarchy, _ in self._groups:
+            hierarchy.require({setting.controller for setting in by_version[hierarchy.version]})
         plan = [
             [setting for setting in by_version[hierarchy.version] if hierarchy.serves(setting.controller)]
             for hierarchy, _ in self._groups
@@ -262,9 +264,11 @@ class ContainerCgroup:
         return plan
 
     def _settings(self, resources: Mapping[str, Any]) -> dict[int, list[Setting]]:
+        found: dict[int, list[Setting]] = {1: [], 2: []}
+        if not resources.keys() - {"devices"}:  # the usual ones of an engine, and no settings
+            return found
         v1 = [hierarchy for hierarchy, _ in self._groups if hierarchy.version == 1]
         v2 = [hierarchy for hierarchy, _ in self._groups if hierarchy.version == 2]
-        found: dict[int, list[Setting]] = {1: [], 2: []}
         if v1 or not v2:
             from podwright.cgroups.resources_v1 import v1_settings
 
@@ -273,8 +277,6 @@ class ContainerCgroup:
             from podwright.cgroups.resources_v2 import v2_settings  # where v1 serves all, v2 has nothing to say
 
             found[2] = v2_settings(resources)
-        for hierarchy, _ in self._groups:
-            hierarchy.require({setting.controller for setting in found[hierarchy.version]})
         return found
 
     def _lack(self, message: str, field: str) -> None:

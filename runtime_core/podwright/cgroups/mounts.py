@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from podwright.files import read_small
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from podwright.cgroups.cgroupfs import Cgroupfs
@@ -27,8 +29,7 @@ class Mount:
 
 def mounted(mountinfo: str = "/proc/self/mountinfo") -> list[Mount]:
     """Return the cgroup mounts that this process sees."""
-    with open(mountinfo, "rb") as file:
-        return parse_mountinfo(file.read().decode("utf-8", "surrogateescape"))
+    return parse_mountinfo(read_small(mountinfo).decode("utf-8", "surrogateescape"))
 
 
 def parse_mountinfo(text: str) -> list[Mount]:

@@ -9,6 +9,7 @@ higher: a group that holds processes cannot give controllers to the groups in it
 from __future__ import annotations
 
 from podwright.errors import HostError, ManifestError
+from podwright.files import read_small
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ def shown(mount: Mount, group: str) -> str:
 
 def own_groups(path: str = "/proc/self/cgroup") -> dict[str, str]:
     """Return this process's group by controller; "" is the hierarchy of v2."""
-    with open(path, "rb") as file:
-        lines = file.read().decode("utf-8", "surrogateescape").splitlines()
+    lines = read_small(path).decode("utf-8", "surrogateescape").splitlines()
     found = {}
     for line in lines:
         _, controllers, group = line.split(":", 2)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _socket
 import os
-import select
 
 from podwright.containers import process
 from podwright.containers.sockets import receive_descriptor
@@ -24,18 +23,25 @@ else:
 # All that somebody sends on purpose. Not CHLD and URG, which the kernel and libraries send, not the stops of job
 # control, which are for this process, and not faults of this process' own.
 _FORWARDED = (1, 2, 3, 10, 12, 14, 15, 18, 28, 29, 30)  # HUP INT QUIT USR1 USR2 ALRM TERM CONT WINCH IO PWR
+_CHLD = 17
 _WINCH = 28
+_BLOCK, _UNBLOCK, _SETMASK = 0, 1, 2
 _END_OF_INPUT = b"\x04"
 _CHUNK = 65536
 
 
 class Foreground:
-    """Enter it before the process is made: from then on no signal is lost. ``relay``: take its terminal, if any."""
+    """Enter it before the process is made: from then on no signal is lost. ``relay``: take its terminal, if any.
+
+    Signals are blocked and fetched one by one. A terminal has to be waited for too, so with one they become bytes in a
+    pipe. When this is left they have no effect: the command is not stopped on its way to the end.
+    """
 
     def __init__(self, *, relay: bool) -> None:
         self._relay = relay
         self._fds: list[int] = []
         self._wake = -1
+        self._mask: set[_signal.Signals] | set[int] = set()
         self._ours: _socket.socket | None = None
         self._theirs: _socket.socket | None = None
         self._handle: process.Handle | None = None
@@ -50,17 +56,17 @@ class Foreground:
         return None if self._theirs is None else self._theirs.fileno()
 
     def __enter__(self) -> Foreground:
-        self._wake, wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._fds = [self._wake, wakeup]
-        _signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        self._mask = _signal.pthread_sigmask(_BLOCK, (*_FORWARDED, _CHLD))
         for number in _FORWARDED:
             _signal.signal(number, _noted)
+        _signal.signal(_CHLD, _signal.SIG_DFL)  # where it is ignored, nothing tells of a child's end
         if self._relay:
             self._ours, self._theirs = _pair()
         return self
 
     def __exit__(self, *_error: object) -> None:
         _signal.set_wakeup_fd(-1)
+        _signal.pthread_sigmask(_SETMASK, self._mask)
         if self._saved is not None:
             import termios
 
@@ -86,6 +92,7 @@ class Foreground:
         self._master = received
         self._fds.append(received)
         os.set_blocking(received, False)
+        self._listen()
         self._resize()
         if os.isatty(0):
             import termios
@@ -94,10 +101,35 @@ class Foreground:
             self._saved = termios.tcgetattr(0)
             tty.setraw(0, termios.TCSANOW)  # what was typed ahead is kept
 
+    def _listen(self) -> None:
+        """Have each signal's number written to a pipe."""
+        self._wake, wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._fds += [self._wake, wakeup]
+        _signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        _signal.pthread_sigmask(_UNBLOCK, _FORWARDED)
+
     def wait(self) -> int:
         """Relay until the process ends; return its exit code, 128 + n for signal n."""
         handle = self._handle
         assert handle is not None  # noqa: S101 - attach() comes first
+        if self._master >= 0:
+            self._relay_all(handle)
+        else:
+            self._relay_signals(handle)
+        code = handle.exit_code()
+        if code is None:
+            raise HostError("how the process ended cannot be known: somebody else has reaped it")
+        return code
+
+    def _relay_signals(self, handle: process.Handle) -> None:
+        while not handle.has_ended():
+            number = _signal.sigwait((*_FORWARDED, _CHLD))
+            if number != _CHLD:
+                handle.signal(number)
+
+    def _relay_all(self, handle: process.Handle) -> None:
+        import select  # 0.2 ms that only a terminal costs
+
         while True:
             poll = select.poll()
             poll.register(self._wake, select.POLLIN)
@@ -117,10 +149,6 @@ class Foreground:
                 break
         while self._master >= 0 and self._show():
             pass  # what it wrote last
-        code = handle.exit_code()
-        if code is None:
-            raise HostError("how the process ended cannot be known: somebody else has reaped it")
-        return code
 
     def _forward(self, handle: process.Handle) -> None:
         for number in os.read(self._wake, _CHUNK):
@@ -130,6 +158,8 @@ class Foreground:
                 handle.signal(number)
 
     def _exchange(self, events: int) -> None:
+        import select
+
         if events & select.POLLOUT and self._pending:
             self._pending = self._pending[os.write(self._master, self._pending) :]
         if events & (select.POLLIN | select.POLLHUP | select.POLLERR) and not self._show():
@@ -164,7 +194,7 @@ class Foreground:
 
 
 def _noted(_number: int, _frame: object) -> None:
-    """Do nothing: the handler is there so that the signal's number goes to the wakeup pipe."""
+    """Do nothing: the signal is fetched, or its number goes to the pipe."""
 
 
 def _pair() -> tuple[_socket.socket, _socket.socket]:

@@ -8,6 +8,7 @@ verbs stand in files of their own, and this one knows only their names.
 from __future__ import annotations
 
 from podwright.cli.oci_context import Context, say
+from podwright.cli.oci_program import VERBS
 from podwright.cli.options import Option, Values, Verb, help_text, parse, usage
 from podwright.errors import PodwrightError
 
@@ -32,23 +33,6 @@ _GLOBALS = Verb(
     ),
     rest="COMMAND...",
 )
-_MODULES = {
-    "create": "oci_lifecycle",
-    "start": "oci_lifecycle",
-    "run": "oci_run",
-    "state": "oci_lifecycle",
-    "kill": "oci_lifecycle",
-    "delete": "oci_lifecycle",
-    "exec": "oci_exec",
-    "pause": "oci_resources",
-    "resume": "oci_resources",
-    "update": "oci_resources",
-    "events": "oci_resources",
-    "list": "oci_inspect",
-    "ps": "oci_inspect",
-    "features": "oci_inspect",
-    "spec": "oci_inspect",
-}
 _REFUSED = {
     "checkpoint": "this runtime takes no checkpoints of processes",
     "restore": "this runtime takes no checkpoints of processes, so there is none to restore",
@@ -95,10 +79,10 @@ def _run(context: Context, words: Sequence[str]) -> int:
 def _find(name: str) -> Callable[[Context, Sequence[str]], int]:
     if name in _REFUSED:
         raise usage(f"{name} is not supported: {_REFUSED[name]}")
-    if name not in _MODULES:
+    if name not in VERBS:
         what = "option" if name.startswith("-") else "command"
         raise usage(f"there is no {what} {name}; see {PROGRAM} --help")
-    module = __import__(f"podwright.cli.{_MODULES[name]}", fromlist=("VERBS",))
+    module = __import__(f"podwright.cli.{VERBS[name]}", fromlist=("VERBS",))
     verb, function = module.VERBS[name]
 
     def run(context: Context, words: Sequence[str]) -> int:
@@ -113,5 +97,5 @@ def _find(name: str) -> Callable[[Context, Sequence[str]], int]:
 
 
 def _help() -> str:
-    commands = ", ".join(sorted(_MODULES))
+    commands = ", ".join(sorted(VERBS))
     return f"{help_text(PROGRAM, _GLOBALS)}\n\ncommands: {commands}\n{PROGRAM} COMMAND --help tells more"

@@ -65,6 +65,8 @@ class Context:
 
     def _tell(self, level: str, message: str) -> None:
         mark = "warning: " if level == "warning" else ""
+        if not message.isprintable():  # a path in a bundle may hold anything: lines, a terminal's commands
+            message = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in message)
         _write(2, f"podwright-oci: {mark}{message}\n")
         if not self._log:
             return

@@ -9,7 +9,7 @@ from podwright.containers import state
 from podwright.containers.launch import launch
 from podwright.containers.sockets import Console, send_pidfd
 from podwright.errors import HostError, PodwrightError
-from podwright.files import write_atomic
+from podwright.files import write_atomic, write_new
 from podwright.jsontext import dumps
 from podwright.oci.bundle import load_bundle
 from podwright.oci.lsm import has_selinux
@@ -67,10 +67,11 @@ class Creation:
                 keyring=self._keyring,
             )
             try:
-                self._prepare(folder, record)
+                steps = self._prepare(folder, record)
                 launched = launch(
                     "create",
                     folder.path,
+                    steps,
                     stdio=stdio,
                     console=console,
                     preserve_fds=self._preserve_fds,
@@ -85,21 +86,28 @@ class Creation:
                 raise
         return record.pid
 
-    def _prepare(self, folder: Folder, record: Record) -> None:
-        """Write all that podinit reads, and make the cgroups. What is recorded first can be undone in any case."""
+    def _prepare(self, folder: Folder, record: Record) -> list[Any]:
+        """Write all that podinit reads, and make the cgroups; return the plan's steps.
+
+        What is recorded first can be undone in any case.
+        """
+        group = self._find_cgroups(record) if self._containers.cgroup_manager != "disabled" else None
+        write_new(f"{folder.path}/config.json", self._bundle.text)
+        record.cgroup = [] if group is None else group.record()
         folder.write(record)
-        write_atomic(f"{folder.path}/config.json", self._bundle.text, sync=False)
-        plan = self._plan(folder, record)
-        write_atomic(f"{folder.path}/plan.json", dumps(plan).encode(), sync=False)
+        plan = self._plan(group, record)
+        write_new(f"{folder.path}/plan.json", dumps(plan).encode())
         # from here on hooks may have run, and those of the end belong to them
         hooks = self._bundle.spec.get("hooks") or {}
         record.hooks = {kind: hooks[kind] for kind in ("poststart", "poststop") if hooks.get(kind)}
+        steps: list[Any] = plan["steps"]
+        return steps
 
-    def _plan(self, folder: Folder, record: Record) -> dict[str, Any]:
+    def _plan(self, group: ContainerCgroup | None, record: Record) -> dict[str, Any]:
         directories: list[str] = []
         hierarchies: list[tuple[str, list[str], str]] = []
-        if self._containers.cgroup_manager != "disabled":
-            directories, hierarchies = self._make_cgroups(folder, record)
+        if group is not None:
+            directories, hierarchies = self._make_cgroups(group, record)
         elif self._linux.get("resources"):
             self._containers.warn("linux.resources are not enforced: cgroups are disabled")
         if self._linux.get("mountLabel") and not has_selinux():
@@ -114,10 +122,9 @@ class Creation:
             keyring=self._keyring,
         )
 
-    def _make_cgroups(self, folder: Folder, record: Record) -> tuple[list[str], list[tuple[str, list[str], str]]]:
-        group = self._find_cgroups(record)
-        record.cgroup = group.record()
-        folder.write(record)
+    def _make_cgroups(
+        self, group: ContainerCgroup, record: Record
+    ) -> tuple[list[str], list[tuple[str, list[str], str]]]:
         try:
             directories = group.create(self._linux.get("resources"), optional=os.geteuid() != 0)
         except BaseException:

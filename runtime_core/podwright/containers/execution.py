@@ -65,6 +65,7 @@ class Execution:
             launched = launch(
                 "exec",
                 file,
+                self._plan["steps"],
                 stdio=stdio,
                 console=console,
                 preserve_fds=self._preserve_fds,

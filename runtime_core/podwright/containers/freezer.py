@@ -7,6 +7,8 @@ one file, would make up a third of that command.
 
 from __future__ import annotations
 
+from podwright.files import read_small
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +33,6 @@ def is_frozen(record: Sequence[Sequence[Any]], *, partly: bool = False) -> bool:
 
 def _read(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return file.read().decode()
+        return read_small(path).decode()
     except OSError:  # the group is gone, and so is what was in it
         return ""

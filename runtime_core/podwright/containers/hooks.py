@@ -10,15 +10,39 @@ import os
 import select
 import time
 
-from podwright.containers import process
+from podwright.containers import process, state
 from podwright.errors import HostError
+from podwright.jsontext import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from podwright.containers.state import Record
+
 _TAIL = 2000  # bytes of what a failed hook wrote that its error repeats
+
+
+def after_start(record: Record, warn: Callable[[str], None]) -> None:
+    """Run the hooks poststart. HostError for one that fails; before version 1.3 of the specification, a warning."""
+    hooks, text = record.hooks["poststart"], dumps(state.document(record, "running"))
+    if _is_older(record.oci_version, 1, 3):
+        for failure in run_all("poststart", hooks, text):
+            warn(f"container {record.id}: {failure}")
+    else:
+        run("poststart", hooks, text)
+
+
+def after_stop(record: Record, warn: Callable[[str], None]) -> None:
+    """Run the hooks poststop; one that fails is only warned of."""
+    for failure in run_all("poststop", record.hooks["poststop"], dumps(state.document(record, "stopped"))):
+        warn(f"container {record.id}: {failure}")
+
+
+def _is_older(version: str, *wanted: int) -> bool:
+    """Compare the first numbers of a version of the runtime-spec."""
+    return tuple(int(part) for part in version.split(".")[: len(wanted)]) < wanted
 
 
 def run(kind: str, hooks: Sequence[Mapping[str, Any]], state: str) -> None:
@@ -66,7 +90,7 @@ def _run(name: str, hook: Mapping[str, Any], state: str) -> None:
         )
         os.close(theirs)
         theirs = -1
-        _wait(name, pid, hook.get("timeout") or 0, output)
+        _wait(f"{name} ({path})", pid, hook.get("timeout") or 0, output)
     except OSError as error:
         raise HostError(f"{name} ({path}) cannot be run: {error.strerror}", field=name, value=path) from error
     finally:
@@ -77,6 +101,7 @@ def _run(name: str, hook: Mapping[str, Any], state: str) -> None:
 
 def _wait(name: str, pid: int, timeout: float, output: int) -> None:
     """Wait for a hook's end, not for that of what it leaves in the background, and check how it ended."""
+    field = name.partition(" ")[0]
     deadline = time.monotonic() + timeout if timeout else None
     os.set_blocking(output, False)
     poll = select.poll()
@@ -97,15 +122,17 @@ def _wait(name: str, pid: int, timeout: float, output: int) -> None:
             if not ready and left == 0:
                 os.killpg(pid, process.SIGKILL)  # not reaped yet, so the group is still its own
                 handle.exit_code()
-                raise HostError(f"{name} did not end within its timeout of {timeout:g} s, and was killed", field=name)
+                raise HostError(f"{name} did not end within its timeout of {timeout:g} s, and was killed", field=field)
         code = handle.exit_code()
     if code != 0:
         said += _read(output)
-        reason = said[-_TAIL:].decode(errors="replace").strip()
+        reason = " ".join(said[-_TAIL:].decode(errors="replace").split())
         ended = (
-            "ended in a way that only the caller knows, who reaps all children" if code is None else f"failed: {code}"
+            "ended in a way that only the caller knows, who reaps all children"
+            if code is None
+            else f"ended with {code}"
         )
-        raise HostError(f"{name} {ended}{': ' if reason else ''}{reason}", field=name)
+        raise HostError(f"{name} {ended}{': ' if reason else ''}{reason}", field=field)
 
 
 def _read(fd: int) -> bytes:

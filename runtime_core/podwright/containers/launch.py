@@ -17,6 +17,7 @@ from podwright.jsontext import loads
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 PODINIT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_bin", "podinit")
 MAX_REPORT = 65536  # podinit ran the container's hooks: it is not trusted with our memory
@@ -37,6 +38,7 @@ class Launched:
 def launch(
     command: str,
     target: str,
+    steps: Sequence[Sequence[Any]] = (),
     *,
     stdio: Sequence[int] = (0, 1, 2),
     console: int | None = None,
@@ -45,8 +47,8 @@ def launch(
 ) -> Launched:
     """Run ``podinit create`` or ``exec`` and return the process that it reports. HostError is what podinit says.
 
-    ``target`` is the container's directory, or the file of an exec plan. ``console`` is a connected socket that gets
-    the terminal; the caller's descriptors 3 to 2 + ``preserve_fds`` go to the container.
+    ``target`` is the container's directory, or the file of an exec plan, and ``steps`` are the plan's. ``console`` is a
+    connected socket that gets the terminal; the caller's descriptors 3 to 2 + ``preserve_fds`` go to the container.
     """
     report, theirs = os.pipe2(os.O_CLOEXEC)
     spares = [report, theirs]
@@ -67,7 +69,7 @@ def launch(
     finally:
         for fd in spares:
             os.close(fd)
-    return _parse(answer, _reap(pid))
+    return _parse(answer, _reap(pid), steps)
 
 
 def _actions(
@@ -134,16 +136,32 @@ def _reap(pid: int) -> str:
     return f"signal {os.WTERMSIG(status)} ended it" if os.WIFSIGNALED(status) else f"it ended with {status >> 8}"
 
 
-def _parse(answer: bytes, end: str) -> Launched:
+def _parse(answer: bytes, end: str, steps: Sequence[Sequence[Any]]) -> Launched:
     try:
         message = loads(answer)
         if message["status"] == "error":
-            raise HostError(str(message["message"]))
+            from podwright.oci.faults import explained
+
+            raise HostError(explained(str(message["message"]), steps))
         pid, start = message["pid"], message["startTime"]
         if message["status"] == "ok" and type(pid) is int and type(start) is int and pid > 0:
+            _check_child(pid, start)
             return Launched(pid, start)
     except (ValueError, KeyError, TypeError):
         pass
     if answer:
         raise HostError(f"podinit's report cannot be understood: {answer[:200]!r}")
     raise HostError(f"podinit gave no report: {end}")
+
+
+def _check_child(pid: int, start: int) -> None:
+    """Raise a HostError when a process is not our child: hooks have run beside podinit, and signals will go to it."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        # one that has ended already may be reaped by a caller who ignores SIGCHLD
+        if process.start_time(pid) is not None:
+            raise HostError(f"podinit reports process {pid}, which is none that it has made") from None
+    else:
+        if process.start_time(pid, zombies=True) != start:
+            raise HostError(f"podinit reports a wrong start time of process {pid}")

@@ -21,7 +21,7 @@ from podwright.containers import process, sockets, state
 from podwright.containers.freezer import is_frozen
 from podwright.containers.launch import PODINIT
 from podwright.errors import ContainerError, HostError, NotFound, PodwrightError
-from podwright.jsontext import dumps, loads
+from podwright.jsontext import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,21 +98,13 @@ class Containers:
                 raise ContainerError(f"container {container_id} is {status}: only a created one can be started")
             self._open_gate(folder, record)
         if record.hooks.get("poststart"):
-            self._after_start(record)
+            from podwright.containers import hooks
 
-    def _after_start(self, record: Record) -> None:
-        from podwright.containers import hooks
-
-        text = dumps(state.document(record, "running"))
-        if _is_older(record.oci_version, 1, 3):
-            for failure in hooks.run_all("poststart", record.hooks["poststart"], text):
-                self.warn(f"container {record.id}: {failure}")
-            return
-        try:
-            hooks.run("poststart", record.hooks["poststart"], text)
-        except HostError as error:
-            self._undo_start(record.id, error)
-            raise
+            try:
+                hooks.after_start(record, self.warn)
+            except HostError as error:
+                self._undo_start(record.id, error)
+                raise
 
     def _undo_start(self, container_id: str, error: HostError) -> None:
         """Go on with the lifecycle where the container is destroyed (runtime.md, step 9)."""
@@ -128,10 +120,7 @@ class Containers:
             _end(record)  # it goes by itself, but the state shall be true when this returns
             raise
         finally:
-            # its absence says that the container was started, also when the next line is never reached
-            _unlink("start.sock", folder.fd)
-            record.phase = "running"
-            folder.write(record)
+            _unlink("start.sock", folder.fd)  # its absence says that the container was started
 
     def state(self, container_id: str) -> dict[str, Any]:
         """Return the container's state as runtime.md has it, with ``rootfs``, ``created`` and ``owner`` besides."""
@@ -213,23 +202,20 @@ class Containers:
 
     def destroy(self, folder: Folder, record: Record | None) -> None:
         """Remove a container in whatever state, then run its poststop hooks; one that fails is only warned of."""
-        pid = sockets.waiting_pid(folder.fd)
-        if pid and (start := process.start_time(pid)) and (record is None or not record.pid):
-            process.end(pid, start)
+        if record is None or not record.pid:
+            pid = sockets.waiting_pid(folder.fd)
+            if pid and (start := process.start_time(pid)):
+                process.end(pid, start)
         group = self.group_of(record) if record is not None and record.cgroup else None
         if group is not None:
-            group.kill()  # first, for it thaws: a frozen process does not follow a signal
+            group.destroy()  # first, for it thaws: a frozen process does not follow a signal
         if record is not None:
             _end(record)
-        if group is not None:
-            group.remove()
         folder.remove()
         if record is not None and record.hooks.get("poststop"):
             from podwright.containers import hooks
 
-            text = dumps(state.document(record, "stopped"))
-            for failure in hooks.run_all("poststop", record.hooks["poststop"], text):
-                self.warn(f"container {record.id}: {failure}")
+            hooks.after_stop(record, self.warn)
 
     def pause(self, container_id: str) -> None:
         """Hold all processes of a container still."""
@@ -363,9 +349,7 @@ class Containers:
             return "stopped"
         if is_frozen(record.cgroup):
             return "paused"
-        if record.phase == "created" and os.path.exists(f"{path}/start.sock"):
-            return "created"
-        return "running"
+        return "created" if os.path.exists(f"{path}/start.sock") else "running"
 
     def _document(self, path: str, record: Record) -> dict[str, Any]:
         document = state.document(record, self._status(path, record))
@@ -392,11 +376,6 @@ def _unlink(name: str, directory: int) -> None:
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:
         pass
-
-
-def _is_older(version: str, *wanted: int) -> bool:
-    """Compare the first numbers of a version of the runtime-spec."""
-    return tuple(int(part) for part in version.split(".")[: len(wanted)]) < wanted
 
 
 def _end(record: Record) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 
 from podwright.errors import HostError
+from podwright.files import read_small
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ _STATE, _START = 0, 19  # fields 3 and 22 of proc(5) "stat", counted behind the 
 def start_time(pid: int, *, zombies: bool = False) -> int | None:
     """Return when a process started, in clock ticks since boot; None when it is gone, or only waits to be reaped."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = read_small(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
     if len(fields) <= _START or (fields[_STATE] in (b"Z", b"X") and not zombies):
@@ -59,9 +58,18 @@ class Handle:
 
     def ended(self, timeout: float | None) -> bool:
         """Wait so many seconds (None: for ever) for the end of the process, reaped or not; tell whether it came."""
+        import select  # 0.2 ms that a command pays only when it has to wait
+
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
         return bool(poll.poll(None if timeout is None else timeout * 1000))
+
+    def has_ended(self) -> bool:
+        """Tell whether the process has ended; when it is not our child, wait for that."""
+        try:
+            return os.waitid(os.P_PIDFD, self.fd, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return self.ended(None)
 
     def exit_code(self) -> int | None:
         """Wait for the process and return its exit code (128 + n for signal n); None when it is not our child."""

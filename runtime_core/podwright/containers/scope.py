@@ -164,6 +164,14 @@ class ScopeCgroup(ContainerCgroup):
     def remove(self, *, timeout: float = _LEAVE_TIMEOUT) -> None:
         """Remove the groups and wait for the end of the scope, so that its name is free again."""
         super().remove(timeout=timeout)
+        self._end_scope(timeout)
+
+    def destroy(self, *, timeout: float = _LEAVE_TIMEOUT) -> None:
+        """Kill what is left in the groups, and remove them with the scope."""
+        super().destroy(timeout=timeout)
+        self._end_scope(timeout)
+
+    def _end_scope(self, timeout: float) -> None:
         if self._scope_ends(_PATIENCE):
             return
         systemd.stop(self.unit)  # something else was put into it, or systemd missed the end

@@ -14,7 +14,7 @@ import time
 
 from podwright.containers import process
 from podwright.errors import ContainerError, HostError, NotFound
-from podwright.files import make_folders, write_atomic
+from podwright.files import make_folders, read_small, write_atomic
 from podwright.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def check_id(container_id: str) -> str:
 
 
 class Record:
-    """What is known about one container. ``phase`` is how far its creator came: creating, created or running."""
+    """What is known about one container. ``phase`` is how far its creator came: creating or created."""
 
     __slots__ = (
         "annotations",
@@ -230,9 +230,7 @@ def is_busy(path: str) -> bool:
 def read(path: str, container_id: str) -> Record:
     """Return the record in a container's directory, without a lock: it changes in one step."""
     try:
-        with open(f"{path}/state.json", "rb") as file:
-            value = loads(file.read())
-        record = Record(**value)
+        record = Record(**loads(read_small(f"{path}/state.json")))
         if record.id != container_id or type(record.pid) is not int or type(record.start) is not int:
             raise ValueError("it is another container's")
     except FileNotFoundError:

@@ -80,7 +80,7 @@ def parse_document(text: bytes, path: str) -> Any:
 def _read(fd: int, limit: int) -> bytes:
     parts = []
     while limit > 0:
-        part = os.read(fd, limit)
+        part = os.read(fd, min(limit, 65536))
         if not part:
             break
         parts.append(part)

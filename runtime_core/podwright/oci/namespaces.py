@@ -24,6 +24,7 @@ _CLONE = {
     "network": 0x40000000,
 }
 _FILES = {"mount": "mnt", "network": "net"}  # in /proc/PID/ns; the others have the name of the type
+_MAX_MAP = 4096  # bytes
 _CLOCKS = ("monotonic", "boottime")
 
 
@@ -131,6 +132,9 @@ def check_mappings(mappings: Sequence[Mapping[str, int]], field: str) -> list[li
             if first < end:
                 raise ManifestError(f"{field}: {name} {first} is in two mappings; let them not overlap", field=field)
             end = first + size
+    # the kernel takes a map in one write of less than a page (user_namespaces(7)): some 200 usual lines
+    if len(result) > 100 and sum(len(" ".join(map(str, entry))) + 1 for entry in result) >= _MAX_MAP:
+        raise ManifestError(f"{field} is too long: written as lines it must be below {_MAX_MAP} bytes", field=field)
     return result
 
 

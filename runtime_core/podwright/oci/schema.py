@@ -225,6 +225,8 @@ _CONFIG = record(
 
 def check_config(spec: Any) -> None:
     """Raise a ManifestError for the first member of a configuration that has not the form of the specification."""
+    if not isinstance(spec, dict):
+        raise wrong("config.json", spec, "an object")
     _CONFIG(spec, "")
     _check_version(spec["ociVersion"])
 
