@@ -13,6 +13,7 @@ static const struct {
 	{ "create", create_main },
 	{ "exec", exec_main },
 	{ "unpack", unpack_main },
+	{ "hold", hold_main },
 };
 
 int main(int argc, char **argv)
@@ -20,7 +21,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc >= 2 && i < sizeof jobs / sizeof jobs[0]; i++)
 		if (strcmp(argv[1], jobs[i].name) == 0)
 			return jobs[i].main(argc - 1, argv + 1);
-	fputs("usage: podinit supervise POD_DIR RUN_DIR | create DIR DESCRIPTORS | exec FILE DESCRIPTORS | unpack DIR\n",
+	fputs("usage: podinit supervise POD_DIR RUN_DIR | create DIR DESCRIPTORS | exec FILE DESCRIPTORS | unpack DIR | "
+	      "hold SECONDS\n",
 	      stderr);
 	return 2;
 }

@@ -7,5 +7,6 @@ int supervise_main(int argc, char **argv); // a pod
 int create_main(int argc, char **argv);	   // a container of the OCI command line
 int exec_main(int argc, char **argv);	   // a process in one
 int unpack_main(int argc, char **argv);
+int hold_main(int argc, char **argv); // a process that does nothing, while its parent lives
 
 #endif

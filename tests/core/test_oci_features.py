@@ -52,7 +52,7 @@ def test_memory_policies_are_taken():
 def test_the_rest():
     linux = FEATURES["linux"]
     assert linux["capabilities"] == list(capabilities.NAMES)
-    assert linux["cgroup"]["systemd"] is False
+    assert linux["cgroup"]["systemd"] is True
     assert linux["intelRdt"] == {"enabled": False}
     assert "SCMP_ACT_NOTIFY" in linux["seccomp"]["actions"]
     assert "SCMP_CMP_MASKED_EQ" in linux["seccomp"]["operators"]

@@ -26,12 +26,13 @@ class Container:
         self.name = f"test-{os.urandom(4).hex()}"
         self.bundle = f"/root/{self.name}"
         self.systemd = manager == "systemd"
-        self.group = f"/{self.name}"
+        self.scope = f"podwright-{self.name}.scope"
+        self.group = f"/system.slice/{self.scope}/container" if self.systemd else f"/{self.name}"
         self.oci = f"{OCI} --cgroup-manager {manager}"
-        self._config = self._make_config(script, resources, linux)
+        self.config = self._make_config(script, resources, linux)
 
     def __enter__(self) -> "Container":
-        self.guest.write(f"{self.bundle}/config.json", json.dumps(self._config).encode())
+        self.guest.write(f"{self.bundle}/config.json", json.dumps(self.config).encode())
         self.guest.sh(f"""
             [ -d {ROOT}/bin ] || {{ mkdir -p {ROOT}/bin {ROOT}/proc {ROOT}/dev {ROOT}/tmp; cp /bin/busybox {ROOT}/bin/
             chroot {ROOT} /bin/busybox --install -s /bin; }}
@@ -41,7 +42,8 @@ class Container:
         return self
 
     def __exit__(self, *_: object) -> None:
-        said = self.guest.run(f"{self.oci} delete --force {self.name}; ls -d /sys/fs/cgroup{self.group}")
+        outermost = self.group.removesuffix("/container")
+        said = self.guest.run(f"{self.oci} delete --force {self.name}; ls -d /sys/fs/cgroup{outermost}")
         assert b"No such file" in said.stdout, f"the cgroup is left, or delete said something: {said.stdout!r}"
 
     def cgroup(self, name: str) -> str:

@@ -4,8 +4,6 @@
 import json
 from typing import Any
 
-import pytest
-
 from containers import Container, eventually
 from guest import Guest
 
@@ -147,13 +145,6 @@ def test_exec_is_in_the_same_cgroup(guest: Guest) -> None:
         guest.sh(f"{container.oci} exec --detach {container.name} sleep 1000 </dev/null >/dev/null 2>&1")
         assert len(container.cgroup("cgroup.procs").split()) == 2
         assert container.exec("cat /proc/self/cgroup") == "0::/", "the root of the container's cgroup namespace"
-
-
-def test_scope_of_systemd_is_refused(guest: Guest) -> None:
-    container = Container(guest, "sleep 1000", {}, manager="systemd")
-    with pytest.raises(AssertionError, match=r"asks for a scope of the systemd .* use the cgroupfs driver"):
-        container.__enter__()
-    assert guest.sh(f"{container.oci} list --format json") in ("[]", "null")
 
 
 def _device(guest: Guest, path: str) -> dict[str, Any]:

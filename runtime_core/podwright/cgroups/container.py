@@ -52,8 +52,9 @@ class ContainerCgroup:
     ) -> ContainerCgroup:  # fmt: skip
         """Find the place; make nothing.
 
-        ``path`` is ``linux.cgroupsPath`` or None; ``systemd`` is --systemd-cgroup, whose paths look otherwise. A host
-        without any cgroup mount gives a container without groups. Raises ManifestError for a path that leads elsewhere.
+        ``path`` is ``linux.cgroupsPath`` or None; ``systemd`` is --systemd-cgroup where no systemd runs: its paths look
+        otherwise. A host without any cgroup mount gives a container without groups. Raises ManifestError for a path
+        that leads elsewhere.
         """
         from podwright.cgroups.mounts import mounted  # the commands that find a record go without
         from podwright.cgroups.place import Place

@@ -8,8 +8,6 @@ higher: a group that holds processes cannot give controllers to the groups in it
 
 from __future__ import annotations
 
-import os
-
 from podwright.errors import HostError, ManifestError
 from podwright.files import read_small
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from podwright.cgroups.tree import Hierarchy
 
 FIELD = "linux.cgroupsPath"
+_SLICE = "system.slice"
 
 
 class Place:
@@ -50,9 +49,14 @@ class Place:
             start = own.get("", "/").rpartition("/")[0]
         else:
             start = next((own[name] for name in mount.controllers if name in own), "/")
-        if mount.root != "/":  # the mount shows a part of the hierarchy, as inside of another container
-            start = start[len(mount.root) :] if (start + "/").startswith(mount.root + "/") else "/"
-        return "/" if ".." in start.split("/") else start  # outside of what our cgroup namespace shows
+        return shown(mount, start)
+
+
+def shown(mount: Mount, group: str) -> str:
+    """Return where a group of /proc/PID/cgroup is below the mount; "/" for one that it does not show."""
+    if mount.root != "/":  # the mount shows a part of the hierarchy, as inside of another container
+        group = group[len(mount.root) :] if (group + "/").startswith(mount.root + "/") else "/"
+    return "/" if ".." in group.split("/") else group  # outside of what our cgroup namespace shows
 
 
 def own_groups(path: str = "/proc/self/cgroup") -> dict[str, str]:
@@ -100,23 +104,24 @@ def _plain(text: str) -> list[str]:
     return names
 
 
-def _scope(path: str | None, container_id: str) -> str:
-    """Return the group that systemd would make for ``slice:prefix:name``, where no systemd runs that owns the tree."""
+def unit_of(path: str | None, container_id: str) -> tuple[str, str]:
+    """Return the slice and the unit that ``slice:prefix:name`` means: a scope, or a slice when the name is one's."""
     parts = (path or f":podwright:{container_id}").split(":")
     if len(parts) != 3 or "/" in "".join(parts) or not parts[2]:
         raise ManifestError(
             f"{FIELD} is {path!r}, but with --systemd-cgroup it must be slice:prefix:name, as system.slice:app:1",
             field=FIELD, value=path,
         )  # fmt: skip
-    if os.path.isdir("/run/systemd/system"):
-        raise HostError(
-            f"{FIELD} {path!r} asks for a scope of the systemd that runs here, which podwright-oci does not talk to:"
-            " use the cgroupfs driver, without --systemd-cgroup",
-            field=FIELD,
-        )
     parent, prefix, name = parts
     unit = name if name.endswith(".slice") else f"{prefix}-{name}.scope" if prefix else f"{name}.scope"
-    return f"{_slices(parent or 'system.slice')}/{unit}"
+    _slices(parent or _SLICE)
+    return parent or _SLICE, unit
+
+
+def _scope(path: str | None, container_id: str) -> str:
+    """Return the group that systemd would make for ``slice:prefix:name``, for hosts where none runs."""
+    parent, unit = unit_of(path, container_id)
+    return f"{_slices(parent)}/{unit}"
 
 
 def _slices(name: str) -> str:

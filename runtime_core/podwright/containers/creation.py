@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from podwright.cgroups.container import ContainerCgroup
     from podwright.containers.lifecycle import Containers
+    from podwright.containers.scope import Scope
     from podwright.containers.state import Folder, Record
     from podwright.security.seccomp_cache import SeccompFilter
 
@@ -47,6 +48,7 @@ class Creation:
         self._no_pivot = no_pivot
         self._keyring = keyring
         self._group: ContainerCgroup | None = None
+        self._scope: Scope | None = None
 
     def terminal(self, path: str | None, fd: int | None) -> Console:
         """Return where the terminal goes, if the configuration asks for one."""
@@ -78,6 +80,7 @@ class Creation:
                 record.pid, record.start, record.phase = launched.pid, launched.start, "created"
                 folder.write(record)
                 deliver(launched.pid, pid_file, pidfd_socket)
+                self._release_scope()
             except BaseException as error:
                 self._undo(folder, record, error)
                 raise
@@ -88,7 +91,7 @@ class Creation:
 
         What is recorded first can be undone in any case.
         """
-        group = self._find_cgroups() if self._containers.cgroup_manager != "disabled" else None
+        group = self._find_cgroups(record) if self._containers.cgroup_manager != "disabled" else None
         write_new(f"{folder.path}/config.json", self._bundle.text)
         record.cgroup = [] if group is None else group.record()
         folder.write(record)
@@ -119,23 +122,14 @@ class Creation:
             keyring=self._keyring,
         )
 
-    def _find_cgroups(self) -> ContainerCgroup:
-        from podwright.cgroups.container import ContainerCgroup
-
-        return ContainerCgroup.open(
-            self._linux.get("cgroupsPath"),
-            self._id,
-            systemd=self._containers.cgroup_manager == "systemd",
-            missing=self._containers.cgroups_missing,
-        )
-
     def _make_cgroups(
         self, group: ContainerCgroup, record: Record
     ) -> tuple[list[str], list[tuple[str, list[str], str]]]:
         try:
             directories = group.create(self._linux.get("resources"), optional=os.geteuid() != 0)
         except BaseException:
-            record.cgroup = []  # it has undone itself; what was there before is not ours
+            if not record.scope:
+                record.cgroup = []  # it has undone itself; what was there before is not ours
             raise
         self._group = group
         for warning in group.warnings:
@@ -144,12 +138,34 @@ class Creation:
         shown = [(mount, [] if version == 2 else names, path) for mount, names, path, version in group.mounts()]
         return directories, shown
 
+    def _find_cgroups(self, record: Record) -> ContainerCgroup:
+        """Return the container's groups, not made yet. Where systemd runs and is asked for, it makes the scope."""
+        path, missing = self._linux.get("cgroupsPath"), self._containers.cgroups_missing
+        systemd = self._containers.cgroup_manager == "systemd"
+        if systemd and os.path.isdir("/run/systemd/system"):  # sd_booted(3)
+            from podwright.containers.scope import Scope
+
+            resources = self._linux.get("resources") or {}
+            self._scope = Scope(path, self._id, resources, podinit=self._containers.podinit)
+            record.scope = self._scope.unit
+            return self._scope.group(missing)
+        from podwright.cgroups.container import ContainerCgroup
+
+        return ContainerCgroup.open(path, self._id, systemd=systemd, missing=missing)
+
+    def _release_scope(self) -> None:
+        """Let the scope end with the container, which is in it now."""
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            scope.release()
+
     def _undo(self, folder: Folder, record: Record, error: BaseException) -> None:
         """Remove what was made. The caller raises ``error`` again, unless this has more to tell."""
         from podwright.containers import oom
 
         killed = self._group is not None and oom.kills(self._group.oom_events()) > 0
         try:
+            self._release_scope()
             self._containers.destroy(folder, record)
         except (PodwrightError, OSError) as undo:
             raise HostError(f"{error}; undoing it failed too: {undo}; delete {self._id} with --force") from error

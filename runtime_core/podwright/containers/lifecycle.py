@@ -336,6 +336,10 @@ class Containers:
         """Return a container's cgroups; ContainerError when it has none."""
         if not record.cgroup:
             raise ContainerError(f"container {record.id} has no cgroup: it was created with cgroups disabled")
+        if record.scope:
+            from podwright.containers.scope import ScopeCgroup
+
+            return ScopeCgroup.restored(record.cgroup, missing=self.cgroups_missing)
         from podwright.cgroups.container import ContainerCgroup
 
         return ContainerCgroup.restored(record.cgroup, missing=self.cgroups_missing)

@@ -61,6 +61,7 @@ class Record:
         "phase",
         "pid",
         "rootfs",
+        "scope",
         "start",
     )
 
@@ -78,6 +79,7 @@ class Record:
         pid: int = 0,
         start: int = 0,
         cgroup: Sequence[Any] = (),
+        scope: str = "",
         hooks: Mapping[str, Any] | None = None,
         keyring: bool = True,
     ) -> None:
@@ -94,6 +96,8 @@ class Record:
         """The start time of ``pid``, see process.py; both are 0 until the container is created."""
         self.cgroup = list(cgroup)
         """What podwright.cgroups needs to find the container's groups again."""
+        self.scope = scope
+        """The unit of systemd that the groups are in; "" for none."""
         self.hooks: dict[str, Any] = dict(hooks or {})
         """Those that are run beside the container: poststart and poststop."""
         self.keyring = keyring
