@@ -18,6 +18,7 @@ from podwright import __version__
 from podwright.config import Config, load
 from podwright.errors import HostError, NotFound, PodwrightError, WaitTimeout
 from podwright.files import canonical_json
+from podwright.images.registries import Registries
 from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_GRACE_PERIOD_SECS
 from podwright.manifest import lone, names
@@ -82,7 +83,7 @@ class Runtime:
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or load()
         self._store = PodStore(self.config.root, self.config.run)
-        self._images = ImageStore(self.config.root, podinit=PODINIT, insecure=self.config.registries_insecure)
+        self._images = ImageStore(self.config.root, podinit=PODINIT, registries=Registries.of(self.config))
         self._native = NativePods(self.config, self._store, PODINIT, self._images)
         self._orchestrator = Orchestrator(self._store, self._native, self._images)
 

@@ -143,7 +143,7 @@ def test_a_foreign_layout_with_a_missing_blob(layout):
     with pytest.raises(ImageError, match="missing or damaged"):
         LayoutSource(path).top()
     with pytest.raises(ImageError, match="is missing"):
-        LayoutSource(path).blob(descriptor(b"v1"), list)
+        next(LayoutSource(path).blob(descriptor(b"v1")))
 
 
 def test_a_blob_is_not_taken_for_a_dead_process_at_its_last_step(layout, monkeypatch):

@@ -9,6 +9,7 @@ from podwright.errors import ImageError
 from podwright.images.documents import OCI_MANIFEST, Descriptor, digest_of
 from podwright.images.http import FakeTransport
 from podwright.images.reference import parse
+from podwright.images.registries import Registries
 from podwright.images.registry import Registry, is_loopback
 
 MANIFEST = b'{"schemaVersion": 2}'
@@ -19,18 +20,12 @@ TAG = f"{BASE}/manifests/1"
 def client(answers, reference="quay.io/a/b:1", insecure=()):
     transport = FakeTransport(answers)
     waits: list[float] = []
-    registry = Registry(parse(reference), insecure=insecure, transport=transport, sleep=waits.append)
+    registry = Registry(parse(reference), registries=Registries(insecure), transport=transport, sleep=waits.append)
     return registry, transport, waits
 
 
 def blob(registry, descriptor):
-    got: list[bytes] = []
-
-    def take(chunks):
-        got[:] = list(chunks)
-
-    registry.blob(descriptor, take)
-    return b"".join(got)
+    return b"".join(registry.blob(descriptor))
 
 
 @pytest.mark.parametrize(

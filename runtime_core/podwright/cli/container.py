@@ -116,9 +116,10 @@ def _root(config: Any, rootfs: str | None, words: list[str]) -> tuple[list[str],
     if not words:
         raise PodwrightError("run needs an image, or --rootfs; see podwright run --help")
     from podwright.containers.launch import PODINIT
+    from podwright.images.registries import Registries
     from podwright.images.store import ImageStore
 
-    store = ImageStore(config.root, podinit=PODINIT, insecure=config.registries_insecure)
+    store = ImageStore(config.root, podinit=PODINIT, registries=Registries.of(config))
     image = store.get(words[0]) or store.pull(words[0])
     return store.layer_dirs(image), image.reference, image.config.get("config") or {}, words[1:]
 

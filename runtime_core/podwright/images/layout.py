@@ -78,9 +78,10 @@ class Layout:
             return None
         return data if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest else None
 
-    def chunks(self, digest: str) -> Iterator[bytes]:
+    def chunks(self, digest: str, offset: int = 0) -> Iterator[bytes]:
         """Read a blob piece by piece, unchecked."""
         with open(self.blob_path(digest), "rb", buffering=0) as file:
+            file.seek(offset)
             while chunk := file.read(CHUNK):
                 yield chunk
 

@@ -8,6 +8,7 @@ Anonymous: a registry that asks for a bearer token gets one from its token servi
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
@@ -15,6 +16,7 @@ from podwright.errors import ImageError
 from podwright.images.documents import INDEXES, MANIFESTS, MAX_DOCUMENT, Descriptor, digest_of, parse_object
 from podwright.images.http import NetworkTransport, Response, TransientError, Transport
 from podwright.images.reference import Reference, is_digest
+from podwright.images.registries import Registries
 
 T = TypeVar("T")
 
@@ -26,19 +28,19 @@ _ACCEPT = ", ".join((*MANIFESTS, *INDEXES))
 class Registry:
     """One repository of one registry; ``close()`` ends its connections.
 
-    Loopback registries, and those named in ``insecure``, speak plain HTTP; all others HTTPS.
+    Loopback registries, and those that ``registries`` names, speak plain HTTP; all others HTTPS.
     """
 
     def __init__(
         self,
         reference: Reference,
         *,
-        insecure: tuple[str, ...] = (),
+        registries: Registries | None = None,
         transport: Transport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._reference = reference
-        self._plain = is_loopback(reference.registry) or reference.registry in insecure
+        self._plain = is_loopback(reference.registry) or reference.registry in (registries or Registries()).insecure
         host = "registry-1.docker.io" if reference.registry == "docker.io" else reference.registry
         self._origin = f"{'http' if self._plain else 'https'}://{host}"
         self._base = f"{self._origin}/v2/{reference.repository}"
@@ -72,14 +74,21 @@ class Registry:
             raise ImageError(f"the manifest {descriptor.digest} came with the digest {digest_of(data)}")
         return data
 
-    def blob(self, descriptor: Descriptor, take: Callable[[Iterator[bytes]], None]) -> None:
-        """Give the blob's content to ``take``, which checks it; it is called anew when the connection broke."""
+    def blob(self, descriptor: Descriptor, offset: int = 0) -> Iterator[bytes]:
+        """Yield the blob's content from ``offset`` on; what was yielded before a connection broke is not again."""
         url = f"{self._base}/blobs/{descriptor.digest}"
-
-        def fetch() -> None:
-            self._exchange("GET", url, lambda answer: take(answer.chunks), f"blob {descriptor.digest}")
-
-        self._retry(fetch)
+        position = offset
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                for chunk in _rest(self._stream(url, f"blob {descriptor.digest}"), position):
+                    yield chunk
+                    position += len(chunk)
+            except TransientError:
+                if attempt == ATTEMPTS:
+                    raise
+                self._sleep(0.25 * 4 ** (attempt - 1))
+            else:
+                return
 
     def _head(self, url: str) -> str | None:
         digest = self._exchange("HEAD", url, lambda answer: answer.headers.get("docker-content-digest", ""), "manifest")
@@ -97,13 +106,23 @@ class Registry:
                 self._sleep(0.25 * 4 ** (attempt - 1))
         return act()
 
+    def _stream(self, url: str, what: str) -> Iterator[bytes]:
+        with self._open("GET", url, what) as answer:
+            yield from answer.chunks
+
     def _exchange(self, method: str, url: str, use: Callable[[Response], T], what: str) -> T:
-        """Send one request, over redirects and with a token if the registry wants one, and use its answer."""
+        with self._open(method, url, what) as answer:
+            return use(answer)
+
+    @contextmanager
+    def _open(self, method: str, url: str, what: str) -> Iterator[Response]:
+        """Send one request, over redirects and with a token if the registry wants one, and give its answer."""
         tried_token = False
         for _ in range(MAX_REDIRECTS + 1):
             with self._transport.request(method, url, self._headers(url)) as answer:
                 if 200 <= answer.status < 300:
-                    return use(answer)
+                    yield answer
+                    return
                 status, headers = answer.status, answer.headers
             if status in (301, 302, 303, 307, 308) and headers.get("location"):
                 url = self._redirected(url, headers["location"])
@@ -150,6 +169,13 @@ class Registry:
 
     def _scope(self) -> str:
         return f"repository:{self._reference.repository}:pull"
+
+
+def _rest(chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        if skip < len(chunk):
+            yield chunk[skip:]
+        skip = max(0, skip - len(chunk))
 
 
 def is_loopback(registry: str) -> bool:

@@ -2,15 +2,12 @@
 """Where an image comes from: a registry (registry.py), or a folder that holds an OCI image layout."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from podwright.errors import ImageError
 from podwright.images.documents import INDEXES, MANIFESTS, Descriptor
 from podwright.images.layout import NAME, Layout
-
-Take = Callable[[Iterator[bytes]], None]
-"""Takes a blob's content piece by piece and raises ImageError when it is not what it should be."""
 
 
 class Source(Protocol):
@@ -22,8 +19,11 @@ class Source(Protocol):
     def manifest(self, descriptor: Descriptor) -> bytes:
         """Return a manifest that the index points to, verified."""
 
-    def blob(self, descriptor: Descriptor, take: Take) -> None:
-        """Give the blob's content, unverified, to ``take``; a second time when the first broke off."""
+    def blob(self, descriptor: Descriptor, offset: int = 0) -> Iterator[bytes]:
+        """Yield the blob's content from ``offset`` on, unverified; not much more than ``descriptor.size`` bytes.
+
+        A connection that breaks is the source's business. Close the iterator when it is not read to its end.
+        """
 
     def close(self) -> None:
         """End what is open."""
@@ -57,10 +57,10 @@ class LayoutSource:
             raise ImageError(f"the blob {descriptor.digest} of {self._layout.root} is missing or damaged")
         return data
 
-    def blob(self, descriptor: Descriptor, take: Take) -> None:
-        """Give the blob's content to ``take``, which checks it."""
+    def blob(self, descriptor: Descriptor, offset: int = 0) -> Iterator[bytes]:
+        """See Source."""
         try:
-            take(self._layout.chunks(descriptor.digest))
+            yield from self._layout.chunks(descriptor.digest, offset)
         except FileNotFoundError as error:
             raise ImageError(f"the blob {descriptor.digest} of {self._layout.root} is missing") from error
 

@@ -28,6 +28,7 @@ from podwright.images.layout import NAME, SOURCE, Entry, Layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from podwright.images.registries import Registries
     from podwright.images.source import Source
 
 
@@ -51,17 +52,17 @@ Paths = list[str]
 
 
 class ImageStore:
-    """Images and layers below ``root``; ``podinit`` is that program's path, ``insecure`` are plain-HTTP registries.
+    """Images and layers below ``root``; ``podinit`` is that program's path.
 
     Every method raises ImageError, naming the image, for what is wrong with an image or a registry, and HostError for
     what the host refuses. Threads and processes may use one store at once.
     """
 
-    def __init__(self, root: str, *, podinit: str, insecure: tuple[str, ...] = ()) -> None:
+    def __init__(self, root: str, *, podinit: str, registries: "Registries | None" = None) -> None:
         self._root = root
         self._layout = Layout(os.path.join(root, "images"))
         self._layers = Layers(os.path.join(root, "layers"), podinit)
-        self._insecure = insecure
+        self._registries = registries
 
     def get(self, reference: str) -> Image | None:
         """Return an image that is in the store, or None: also when it is damaged, and a pull would mend it."""
@@ -82,7 +83,7 @@ class ImageStore:
 
         parsed = references.parse(reference)
         with _about(str(parsed), self._root):
-            return self._fetch(str(parsed), Registry(parsed, insecure=self._insecure))
+            return self._fetch(str(parsed), Registry(parsed, registries=self._registries))
 
     def resolve(self, reference: str) -> str:
         """Return the digest that the reference stands for at its registry now, without downloading anything."""
@@ -90,7 +91,7 @@ class ImageStore:
 
         parsed = references.parse(reference)
         with _about(str(parsed), self._root):
-            registry = Registry(parsed, insecure=self._insecure)
+            registry = Registry(parsed, registries=self._registries)
             try:
                 return registry.resolve()
             finally:
@@ -151,7 +152,7 @@ class ImageStore:
             config = parse_config(raw_config, len(manifest.layers))
             for layer, diff_id in zip(manifest.layers, config["rootfs"]["diff_ids"], strict=True):
                 if not self._layout.has(layer):
-                    source.blob(layer, lambda chunks, layer=layer: self._layout.add(layer, chunks))  # type: ignore[misc]
+                    self._layout.add(layer, source.blob(layer))
                 self._unpack(layer, diff_id)
         finally:
             source.close()
@@ -166,17 +167,11 @@ class ImageStore:
         data = self._layout.read(descriptor.digest)
         if data is not None:
             return data
-        received: list[bytes] = []
-
-        def take(chunks: Iterator[bytes]) -> None:
-            received[:] = []
-            for chunk in chunks:
-                received.append(chunk)
-                if sum(map(len, received)) > MAX_DOCUMENT:
-                    break
-
-        source.blob(descriptor, take)
-        data = b"".join(received)
+        data = b""
+        for chunk in source.blob(descriptor):
+            data += chunk
+            if len(data) > MAX_DOCUMENT:
+                break
         if len(data) != descriptor.size or digest_of(data) != descriptor.digest:
             raise ImageError(f"the configuration {descriptor.digest} came with the digest {digest_of(data)}")
         return data
