@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from podwright.errors import ImageError
-from podwright.images.documents import INDEXES, MANIFESTS, Descriptor
+from podwright.images.documents import INDEXES, MANIFESTS, Descriptor, choose_platform, is_index
 from podwright.images.layout import NAME, Layout
+from podwright.images.platform import Platform
+
+MAX_DEPTH = 4  # documents from the top to the manifest; more than one index is rare, and a circle has no end
 
 
 class Source(Protocol):
@@ -27,6 +30,16 @@ class Source(Protocol):
 
     def close(self) -> None:
         """End what is open."""
+
+
+def manifest_for(source: Source, top: bytes, platform: Platform | None = None) -> bytes:
+    """Return the manifest that ``top`` is, or has for a platform: also through an index in the index."""
+    data = top
+    for _ in range(MAX_DEPTH):
+        if not is_index(data):
+            return data
+        data = source.manifest(choose_platform(data, platform))
+    raise ImageError(f"its index leads to another index, and so on, more than {MAX_DEPTH} times")
 
 
 class LayoutSource:

@@ -16,9 +16,7 @@ from podwright.images.documents import (
     MAX_DOCUMENT,
     Descriptor,
     Manifest,
-    choose_platform,
     digest_of,
-    is_index,
     manifest_type,
     parse_config,
     parse_manifest,
@@ -143,10 +141,12 @@ class ImageStore:
     # ---- into the store ----
 
     def _fetch(self, name: str, source: "Source") -> Image:
+        from podwright.images.source import manifest_for
+
         try:
             self._layout.create()
             top = source.top()
-            data = source.manifest(choose_platform(top)) if is_index(top) else top
+            data = manifest_for(source, top)
             manifest = parse_manifest(data)
             raw_config = self._fetch_config(source, manifest.config)
             config = parse_config(raw_config, len(manifest.layers))
