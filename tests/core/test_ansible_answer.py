@@ -119,7 +119,7 @@ def test_request_about_a_container(options, check, expected):
 def test_the_options_are_the_fields_of_a_container():
     from podwright.manifest import check
 
-    fields = {_container.kubernetes_name(option) for option in _container.FIELDS}
+    fields = {_core.kubernetes_name(option) for option in _container.FIELDS}
     assert fields | {"kind", "name", "state"} == set(check.node_of("LoneContainer")["properties"])
 
 
