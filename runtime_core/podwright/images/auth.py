@@ -96,7 +96,7 @@ class Authorizer:
         self._tokens: dict[tuple[str, ...], Token] = {}
 
     def header(self) -> str:
-        """Return the header's value, with a new token when the last one has expired; empty as long as none is needed."""
+        """Return the header's value, with a new token when the last one has expired; empty while none is needed."""
         with self._lock:
             if self._basic or not self._service:
                 return self._basic

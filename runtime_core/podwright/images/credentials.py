@@ -135,7 +135,7 @@ class Auth(NamedTuple):
 
     @classmethod
     def of_secrets(cls, secrets: Iterable[tuple[str, str, bytes]]) -> "Auth":
-        """Take a pod's imagePullSecrets: each one's name, type (SECRET_TYPES) and data; the host's logins come after."""
+        """Take a pod's imagePullSecrets: each one's name, type (SECRET_TYPES), data; the host's logins come after."""
         keyrings = []
         for name, kind, data in secrets:
             if kind not in SECRET_TYPES:
