@@ -97,11 +97,11 @@ class ImageStore:
 
     def import_layout(self, path: str, reference: str) -> Image:
         """Take an image from an OCI layout: ``path`` is its folder (with one image in it), or ``folder:name``."""
-        from podwright.images.source import LayoutSource
+        from podwright.images.source import LayoutSource, split_path
 
         name = str(references.parse(reference))
         with _about(name, self._root):
-            return self._fetch(name, LayoutSource(path))
+            return self._fetch(name, LayoutSource(*split_path(path)))
 
     def layer_dirs(self, image: Image) -> Paths:
         """Return the image's lower directories, topmost first; unpacks from the store what is missing."""
