@@ -31,7 +31,7 @@ EXAMPLES = r"""
 
 - name: Say how much that was
   ansible.builtin.debug:
-    msg: "{{ pruned.bytes | human_readable }} of {{ pruned.images | length }} images"
+    msg: "{{ pruned.size | human_readable }} of {{ pruned.images | length }} images"
 """
 
 RETURN = r"""
@@ -56,8 +56,14 @@ layers:
   elements: str
   sample:
     - sha256:6f4e3d2c1b0a998877665544332211000f1c6c1f7f3a5d5b3b0a1f0e5c7d9b8a
-bytes:
-  description: How much room that is on the disk.
+leftovers:
+  description: The paths of what interrupted downloads had begun.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+size:
+  description: How many bytes all of that took on the disk.
   returned: success
   type: int
   sample: 1871033

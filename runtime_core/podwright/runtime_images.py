@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from podwright.config import Config
 from podwright.errors import ImageError, NotFound
 from podwright.images import reference as references
+from podwright.images.documents import digest_of, parse_manifest
 from podwright.images.progress import Progress, Silent
+from podwright.images.registries import Registries
 from podwright.images.store import Image, ImageStore
 from podwright.manifest.image import normalise
 from podwright.plan.image import Observed, plan
@@ -24,11 +26,10 @@ if TYPE_CHECKING:
     from podwright.images.upkeep import Pruned
     from podwright.images.usage import Usage
     from podwright.images.used import Used
-    from podwright.images.verify import Damage
+    from podwright.images.verify import Verified
 
 AllImages = list[Image]  # inside Images, the name ``list`` is its method
 Names = list[str]
-Damages = list["Damage"]
 
 
 class ImageResult(NamedTuple):
@@ -121,16 +122,16 @@ class Images:
     @host_errors()
     def prune(self, *, all: bool = False, dry_run: bool = False) -> "Pruned":  # noqa: A002 - the command's word
         """Remove what no image has and nothing uses; with ``all`` also the images that no pod or container uses."""
-        from podwright.images import upkeep
+        from podwright.images.upkeep import prune
 
-        return upkeep.prune(self._store, self._in_use, all=all, dry_run=dry_run)
+        return prune(self._store, self._in_use, all=all, dry_run=dry_run)
 
     @host_errors()
-    def verify(self) -> Damages:
-        """Read all that the store holds, and put aside what is damaged: the next pull fetches it anew."""
-        from podwright.images import verify
+    def verify(self) -> "Verified":
+        """Read all that the store holds, and take out what is damaged: the next pull fetches it anew."""
+        from podwright.images.verify import verify
 
-        return verify.verify(self._store)
+        return verify(self._store, self._in_use)
 
     @host_errors()
     def usage(self) -> "Usage":
@@ -199,20 +200,36 @@ class Images:
         if image and wanted["pullPolicy"] != "Always":
             return None
         if "source" in wanted:
-            return _digest_in(wanted["source"])
+            return digest_of(_top(wanted["source"]))
         if wanted["pullPolicy"] == "Never":
-            reason = f"image {wanted['name']} is not on this host, and pullPolicy is Never; import it, or choose another"
+            reason = f"image {wanted['name']} is not on this host, and pullPolicy is Never: import it, or choose Always"
             raise ImageError(reason, field="pullPolicy", value="Never")
         return self._store.resolve(wanted["name"], auth=_auth(wanted))
 
     def _held(self, place: str, wanted: dict[str, Any]) -> str | None:
         """Return the digest of what is at a destination; None for nothing, or nothing that can be read."""
         if place.startswith("docker://"):
-            return self._store.held(place.removeprefix("docker://"), auth=_auth(wanted))
+            return self._in_registry(place.removeprefix("docker://"), _auth(wanted))
         try:
-            return _digest_in(place)
+            top = _top(place)
+            return parse_manifest(top).config.digest if place.startswith("docker-archive:") else digest_of(top)
         except ImageError:
             return None
+
+    def _in_registry(self, reference: str, auth: "Auth | None") -> str | None:
+        """Return the digest that a registry itself has, whatever its mirrors have; and ask as whoever pushes does."""
+        from podwright.images.documents import INDEXES, MANIFESTS
+        from podwright.images.repository import Repository
+
+        parsed = references.parse(reference)
+        repository = Repository(parsed, Registries.of(self._config), auth=auth, push=True)
+        path = f"manifests/{parsed.digest or parsed.tag}"
+        accept = {"Accept": ", ".join((*MANIFESTS, *INDEXES))}
+        try:
+            with repository.exchange("HEAD", path, headers=accept, expect=(200, 404)) as answer:
+                return answer.headers.get("docker-content-digest") if answer.status == 200 else None
+        finally:
+            repository.close()
 
     def _fetch(self, wanted: dict[str, Any], progress: Progress) -> Image:
         name, platform = wanted["name"], wanted.get("platform")
@@ -223,7 +240,7 @@ class Images:
     def _push(self, image: Image, destination: str, auth: "Auth | None", progress: Progress) -> str:
         from podwright.images.destination import copy_out, open_destination
 
-        opened = open_destination(destination, self._registries, auth)
+        opened = open_destination(destination, Registries.of(self._config), auth)
         return copy_out(self._store.layout, image.manifest, opened, progress)
 
     def _recorded(self, image: Image | None) -> dict[str, Any] | None:
@@ -232,8 +249,12 @@ class Images:
         return {
             "digest": image.digest,
             "manifest": image.manifest.digest,
-            "config": self._store.manifest(image).config.digest,
+            "config": self._config_digest(image),
         }
+
+    def _config_digest(self, image: Image) -> str | None:
+        data = self._store.layout.read(image.manifest.digest)
+        return parse_manifest(data).config.digest if data else None
 
     def _in_use(self) -> "Used":
         from podwright.pods.in_use import in_use
@@ -264,17 +285,17 @@ def _auth(wanted: Mapping[str, Any]) -> "Auth | None":
     from podwright.images.credentials import Auth
 
     given = wanted.get("auth")
-    return Auth.parse(given) if given else None
+    if not given:
+        return None
+    return Auth.parse({"auth_file": given["authFile"]} if "authFile" in given else given)
 
 
-def _digest_in(source: str) -> str:
-    """Return the digest of what a file or folder holds: an archive of Docker's is known by its configuration."""
-    from podwright.images.documents import digest_of, parse_manifest
+def _top(source: str) -> bytes:
+    """Return the manifest or index of what a file or folder holds."""
     from podwright.images.source import open_source
 
     opened = open_source(source)
     try:
-        top = opened.top()
-        return parse_manifest(top).config.digest if source.startswith("docker-archive:") else digest_of(top)
+        return opened.top()
     finally:
         opened.close()

@@ -33,7 +33,8 @@ def test_a_file_is_always_looked_at_unless_told_otherwise():
 
 
 @pytest.mark.parametrize(
-    ("platform", "normal"), [("linux/arm64/v8", "linux/arm64"), ("linux/x86_64", "linux/amd64"), ("linux/arm", "linux/arm/v7")]
+    ("platform", "normal"),
+    [("linux/arm64/v8", "linux/arm64"), ("linux/x86_64", "linux/amd64"), ("linux/arm", "linux/arm/v7")],
 )
 def test_a_platform_has_one_spelling(platform, normal):
     assert normalise({"name": "a:1", "platform": platform})["platform"] == normal
@@ -70,7 +71,11 @@ def test_what_is_normal_stays_as_it_is():
         ({"name": "a/B"}, "name", "name: the name 'a/B' must be lower-case words"),
         ({"kind": "Pod"}, "kind", "kind: must be Image (got 'Pod')"),
         ({"imagee": 1}, "imagee", "imagee: not a field of an image; there are: name, source,"),
-        ({"source": "/srv/a.tar"}, "source", "source: must begin with one of oci: oci-archive: docker-archive: rootfs:"),
+        (
+            {"source": "/srv/a.tar"},
+            "source",
+            "source: must begin with one of oci: oci-archive: docker-archive: rootfs:",
+        ),
         ({"source": "oci:"}, "source", "source: must begin with one of"),
         ({"source": ["oci:/a"]}, "source", "source: must begin with one of"),
         ({"pullPolicy": "Sometimes"}, "pullPolicy", "pullPolicy: must be one of Always, IfNotPresent, Never"),

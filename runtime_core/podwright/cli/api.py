@@ -57,9 +57,7 @@ def _answer(request: dict[str, Any]) -> Any:
         value = request.get(field)
         if value is not None and not (isinstance(value, kind) and (kind is bool or not isinstance(value, bool))):
             raise PodwrightError(f"{field} is {value!r}, but must be {_KINDS[kind]}", field=field, value=value)
-    actions = _ACTIONS
-    if _kind(request) == IMAGE:
-        from podwright.cli.api_images import ACTIONS as actions
+    actions = _actions(_kind(request))
     action = request.get("action") or ""
     if action not in actions:
         raise PodwrightError(
@@ -140,6 +138,14 @@ _ACTIONS: dict[str, Callable[[Runtime, dict[str, Any]], Any]] = {
     "logs": _logs,
     "delete": _delete,
 }
+
+
+def _actions(kind: str) -> dict[str, Callable[[Runtime, dict[str, Any]], Any]]:
+    if kind != IMAGE:
+        return _ACTIONS
+    from podwright.cli.api_images import ACTIONS
+
+    return ACTIONS
 
 
 def _result(result: Result) -> dict[str, Any]:

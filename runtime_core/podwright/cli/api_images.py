@@ -42,12 +42,14 @@ def _list(runtime: Runtime, request: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _prune(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
     pruned = runtime.images.prune(all=bool(request.get("all")), dry_run=bool(request.get("dry_run")))
-    gone = "".join(f"{name}\n" for name in [*pruned.images, *pruned.blobs, *pruned.layers])
+    lists = (pruned.images, pruned.blobs, pruned.layers, pruned.leftovers)
+    gone = "".join(f"{name}\n" for names in lists for name in names)
     return {"changed": bool(gone), **pruned._asdict(), "diff": {"before": gone, "after": ""}}
 
 
-def _verify(runtime: Runtime, _request: dict[str, Any]) -> list[dict[str, Any]]:
-    return [damage._asdict() for damage in runtime.images.verify()]
+def _verify(runtime: Runtime, _request: dict[str, Any]) -> dict[str, Any]:
+    found = runtime.images.verify()
+    return {**found._asdict(), "damages": [damage._asdict() for damage in found.damages]}
 
 
 ACTIONS: dict[str, Callable[[Runtime, dict[str, Any]], Any]] = {

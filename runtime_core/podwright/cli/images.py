@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_verbs(verbs: Any) -> None:
@@ -122,4 +124,46 @@ def _list(images: Any, *, as_json: bool) -> int:
         print_json([view(image) for image in found])
     else:
         print_images(found)
+    return 0
+
+
+def _verify(images: Any, *, as_json: bool) -> int:
+    """End with 1 when something was damaged, also when it could be put aside."""
+    from podwright.cli.tables import print_json
+
+    found = images.verify()
+    if as_json:
+        print_json({**found._asdict(), "damages": [damage._asdict() for damage in found.damages]})
+    else:
+        for damage in found.damages:
+            done = "removed" if damage.removed else "left as it is"
+            print(f"{damage.kind} {damage.name}: {damage.reason} ({done}; of {', '.join(damage.images) or 'no image'})")
+        for diff_id in found.unchecked:
+            print(f"layer {diff_id}: cannot be checked, its blob is not here")
+        print(f"sound: {found.images} images, {found.blobs} blobs, {found.layers} layers")
+    return 1 if found.damages else 0
+
+
+def _usage(images: Any, *, as_json: bool) -> int:
+    from podwright.cli.tables import print_json, print_usage
+
+    found = images.usage()
+    if as_json:
+        lists = {name: [one._asdict() for one in getattr(found, name)] for name in ("images", "blobs", "layers")}
+        print_json({**found._asdict(), **lists})
+    else:
+        print_usage(found)
+    return 0
+
+
+def _prune(arguments: argparse.Namespace) -> int:
+    from podwright.cli.tables import megabytes
+
+    pruned = _images_of_host().prune(all=arguments.all, dry_run=arguments.dry_run)
+    for kind, names in (("image", pruned.images), ("layer", pruned.layers), ("blob", pruned.blobs)):
+        for name in names:
+            print(f"{kind} {name}")
+    for path in pruned.leftovers:
+        print(path)
+    print(f"{'would free' if arguments.dry_run else 'freed'} {megabytes(pruned.size)}")
     return 0
