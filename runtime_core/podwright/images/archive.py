@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from podwright.errors import ImageError
 from podwright.files import canonical_json
 from podwright.images.documents import OCI_INDEX, Descriptor, digest_of
+from podwright.images.hashing import Hashed
 from podwright.images.layout import MARKER, NAME, check_marker, parse_entries
 from podwright.images.source import pick
 from podwright.images.tarball import Tarball
@@ -66,8 +67,11 @@ class OciArchiveDestination:
         return descriptor.digest in self._there
 
     def add(self, descriptor: Descriptor, read: Callable[[int], Iterator[bytes]]) -> None:
-        """Add a blob as it is."""
-        self._writer.add(read(0), lambda: _member(descriptor))
+        """Add a blob as it is, verified."""
+        chunks = Hashed(read(0))
+        self._writer.add(chunks, lambda: _member(descriptor))
+        if chunks.digest != descriptor.digest:
+            raise ImageError(f"the blob {descriptor.digest} has other content: its digest is {chunks.digest}")
         self._there.add(descriptor.digest)
 
     def finish(self, descriptor: Descriptor, data: bytes) -> None:
@@ -79,13 +83,17 @@ class OciArchiveDestination:
             "annotations": {NAME: self._name},
         }
         index = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]})
-        for name, content in ((_member(descriptor), data), ("index.json", index), ("oci-layout", MARKER)):
-            self._writer.add(iter([content]), lambda name=name: name)
+        self._put(_member(descriptor), data)
+        self._put("index.json", index)
+        self._put("oci-layout", MARKER)
         self._writer.finish()
 
     def close(self) -> None:
         """Remove what was written when it was not finished."""
         self._writer.close()
+
+    def _put(self, name: str, data: bytes) -> None:
+        self._writer.add(iter([data]), lambda: name)
 
 
 def _member(descriptor: Descriptor) -> str:

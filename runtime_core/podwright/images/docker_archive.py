@@ -6,7 +6,6 @@ paths of the layers, bottom first.
 """
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from podwright.images.documents import (
     parse_manifest,
     parse_object,
 )
+from podwright.images.hashing import Hashed
 from podwright.images.reference import is_digest
 from podwright.images.tarball import Member, Tarball
 from podwright.images.tarwriter import TarWriter
@@ -122,10 +122,9 @@ class DockerArchiveSource:
         return Descriptor(_LAYER + kind, digest, member.size)
 
     def _digest(self, member: Member) -> str:
-        found = hashlib.sha256()
-        for chunk in self._tarball.chunks(member):
-            found.update(chunk)
-        return f"sha256:{found.hexdigest()}"
+        chunks = Hashed(self._tarball.chunks(member))
+        chunks.exhaust()
+        return chunks.digest
 
     def _member(self, path: str) -> Member:
         member = self._tarball.find(path)
@@ -163,9 +162,9 @@ class DockerArchiveDestination:
             self._plain[descriptor.digest] = descriptor.digest
             self._writer.add(iter([data]), lambda: _config_name(descriptor))
         elif descriptor.media_type in LAYERS:
-            found = hashlib.sha256()
-            self._writer.add(_hashed(decompress(read(0)), found), lambda: f"{found.hexdigest()}.tar")
-            self._plain[descriptor.digest] = f"sha256:{found.hexdigest()}"
+            plain = Hashed(decompress(read(0)))
+            self._writer.add(plain, lambda: _layer_name(plain.digest))
+            self._plain[descriptor.digest] = plain.digest
         else:
             raise ImageError(f"a docker-archive has no place for {descriptor.media_type}: write an oci-archive")
 
@@ -175,7 +174,7 @@ class DockerArchiveDestination:
         layers = [self._plain[layer.digest] for layer in manifest.layers]
         if layers != self._config["rootfs"]["diff_ids"]:
             raise ImageError(f"the layers of {descriptor.digest} are not those that its configuration names")
-        names = [f"{layer.removeprefix('sha256:')}.tar" for layer in layers]
+        names = [_layer_name(layer) for layer in layers]
         image = {"Config": _config_name(manifest.config), "RepoTags": self._names, "Layers": names}
         self._writer.add(iter([canonical_json([image])]), lambda: "manifest.json")
         self._writer.finish()
@@ -210,7 +209,5 @@ def _config_name(descriptor: Descriptor) -> str:
     return f"{descriptor.digest.removeprefix('sha256:')}.json"
 
 
-def _hashed(pieces: Iterator[bytes], into: "hashlib._Hash") -> Iterator[bytes]:
-    for piece in pieces:
-        into.update(piece)
-        yield piece
+def _layer_name(diff_id: str) -> str:
+    return f"{diff_id.removeprefix('sha256:')}.tar"

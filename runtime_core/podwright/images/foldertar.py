@@ -11,9 +11,10 @@ import stat
 from collections.abc import Iterator
 
 from podwright.errors import ImageError
-from podwright.images.tarheader import END, Header, Kind, padding
+from podwright.images.tarheader import BLOCK, END, Header, Kind, padding
 
 CHUNK = 256 * 1024  # bytes
+MAX_PARTS = 256
 MAX_DEPTH = 256  # folders in each other, each of which is open meanwhile
 WHITEOUT = b".wh."  # what an image's layer has where a file of a lower one goes (layer.md)
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -41,6 +42,15 @@ class FolderTar:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the archive; raises ImageError for what no layer can hold, and for what changes meanwhile."""
+        parts: list[bytes] = []
+        for part in self._parts():
+            parts.append(part)
+            if len(part) > BLOCK or len(parts) == MAX_PARTS:  # a header alone is little for those who write
+                yield b"".join(parts)
+                parts.clear()
+        yield b"".join(parts)
+
+    def _parts(self) -> Iterator[bytes]:
         top = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             info = os.fstat(top)

@@ -5,7 +5,6 @@ A descriptor has the layer's digest, so the content is read twice: once for the 
 disk would cost as much again as the store's, and would not tell when the folder changed while it was copied.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator
 
@@ -15,6 +14,7 @@ from podwright.images import platform as platforms
 from podwright.images.compression import compression_of, decompress
 from podwright.images.documents import CONFIGS, LAYERS, OCI_MANIFEST, Descriptor, digest_of
 from podwright.images.foldertar import FolderTar
+from podwright.images.hashing import Hashed
 
 CHUNK = 256 * 1024  # bytes
 
@@ -58,15 +58,14 @@ class RootfsSource:
         if descriptor.digest == digest_of(self._config):
             yield self._config[offset:]
             return
-        found, position = hashlib.sha256(), 0
-        for chunk in self._chunks():
-            found.update(chunk)
-            end = position + len(chunk)
-            if end > descriptor.size or (end == descriptor.size and _digest(found) != descriptor.digest):
+        chunks, position = Hashed(self._chunks()), 0
+        for chunk in chunks:
+            short = chunks.size < descriptor.size
+            if chunks.size > descriptor.size or (not short and chunks.digest != descriptor.digest):
                 raise self._changed()
-            if end > offset:
+            if chunks.size > offset:
                 yield chunk[max(0, offset - position) :]
-            position = end
+            position = chunks.size
         if position != descriptor.size:
             raise self._changed()
 
@@ -75,22 +74,20 @@ class RootfsSource:
 
     def _folder(self) -> tuple[Descriptor, str, str]:
         """Return the layer, its diff-id, and a remark about what it does not have."""
-        tar, found, size = FolderTar(self._path), hashlib.sha256(), 0
-        for chunk in tar.chunks():
-            found.update(chunk)
-            size += len(chunk)
+        tar = FolderTar(self._path)
+        chunks = Hashed(tar.chunks())
+        chunks.exhaust()
         remark = f"without the sockets {', '.join(tar.sockets)}" if tar.sockets else ""
-        return Descriptor(LAYERS[0], _digest(found), size), _digest(found), remark
+        return Descriptor(LAYERS[0], chunks.digest, chunks.size), chunks.digest, remark
 
     def _file(self) -> tuple[Descriptor, str]:
         """Return the layer, which is the file as it is, and its diff-id."""
-        found, plain, size = hashlib.sha256(), hashlib.sha256(), os.stat(self._path).st_size
         with open(self._path, "rb") as file:
             kind = compression_of(file.read(4))
-        for piece in decompress(_hashed(_file_chunks(self._path), found)):
-            plain.update(piece)
-        media_type = LAYERS[0] + (f"+{kind}" if kind else "")
-        return Descriptor(media_type, _digest(found), size), _digest(plain)
+        chunks = Hashed(_file_chunks(self._path))
+        plain = Hashed(decompress(chunks))
+        plain.exhaust()
+        return Descriptor(LAYERS[0] + (f"+{kind}" if kind else ""), chunks.digest, chunks.size), plain.digest
 
     def _chunks(self) -> Iterator[bytes]:
         return FolderTar(self._path).chunks() if os.path.isdir(self._path) else _file_chunks(self._path)
@@ -103,13 +100,3 @@ def _file_chunks(path: str) -> Iterator[bytes]:
     with open(path, "rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
             yield chunk
-
-
-def _hashed(chunks: Iterator[bytes], into: "hashlib._Hash") -> Iterator[bytes]:
-    for chunk in chunks:
-        into.update(chunk)
-        yield chunk
-
-
-def _digest(found: "hashlib._Hash") -> str:
-    return f"sha256:{found.hexdigest()}"
