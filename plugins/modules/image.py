@@ -47,8 +47,9 @@ options:
     type: str
   auth:
     description:
-      - The user of the registry, for the image and for O(destinations).
-      - Without it the core uses the credentials that its configuration names.
+      - Who asks the registry. A user and password are for the registry that O(name) has, and for destinations in the
+        same one; no other registry sees them.
+      - Without it the core uses what podman or docker has on the managed host, or what its configuration names.
     type: dict
     suboptions:
       username:

@@ -12,6 +12,7 @@ from podwright.config import Config
 from podwright.errors import ImageError, NotFound
 from podwright.images import reference as references
 from podwright.images.documents import digest_of, parse_manifest
+from podwright.images.layout import SOURCE
 from podwright.images.progress import Progress, Silent
 from podwright.images.registries import Registries
 from podwright.images.store import Image, ImageStore
@@ -164,20 +165,20 @@ class Images:
             image = self.get(wanted["name"], platform=wanted.get("platform"))
         for place in wanted.get("destinations", ()):
             if f"destinations[{place}]" in paths:
-                self._push(image, place, _auth(wanted), progress)
+                self._push(image, place, _auth(wanted, place), progress)
         return ImageResult(plan, image)
 
     @host_errors()
     def plan_delete(self, name: str, *, force: bool = False) -> Plan:
         """Say what ``delete`` would do, and refuse what it would refuse. Changes nothing."""
+        from podwright.images.upkeep import check_unused
+
         full = str(references.parse(name))
-        image = next((one for one in self._store.list() if one.reference == full), None)
-        users = self.users(full) if image and not force else []
-        if users:
-            shown = ", ".join(users[:5]) + (", …" if len(users) > 5 else "")
-            reason = f"image {full} is in use by {shown}: delete that first, or use force"
-            raise ImageError(reason, field="name", value=full)
-        return plan(None, self._recorded(image), Observed(None, {}))
+        entry = self._store.layout.find(full)
+        if entry and not force:
+            check_unused(full, self._in_use())
+        recorded = {"digest": entry.annotations.get(SOURCE, entry.descriptor.digest)} if entry else None
+        return plan(None, recorded, Observed(None, {}))
 
     @host_errors()
     def delete(self, name: str, *, force: bool = False) -> ImageResult:
@@ -209,10 +210,16 @@ class Images:
     def _held(self, place: str, wanted: dict[str, Any]) -> str | None:
         """Return the digest of what is at a destination; None for nothing, or nothing that can be read."""
         if place.startswith("docker://"):
-            return self._in_registry(place.removeprefix("docker://"), _auth(wanted))
+            return self._in_registry(place.removeprefix("docker://"), _auth(wanted, place))
+        from podwright.images.destination import DEFAULT_NAME
+        from podwright.images.source import split_path
+
+        transport, _, rest = place.partition(":")
+        path, name = split_path(rest)
         try:
-            top = _top(place)
-            return parse_manifest(top).config.digest if place.startswith("docker-archive:") else digest_of(top)
+            if transport == "docker-archive":
+                return parse_manifest(_top(place)).config.digest
+            return digest_of(_top(f"{transport}:{path}:{name or DEFAULT_NAME}"))
         except ImageError:
             return None
 
@@ -237,11 +244,15 @@ class Images:
             return self.load(wanted["source"], name, platform=platform, progress=progress)
         return self.pull(name, platform=platform, auth=_auth(wanted), progress=progress)
 
-    def _push(self, image: Image, destination: str, auth: "Auth | None", progress: Progress) -> str:
+    def _push(self, image: Image, place: str, auth: "Auth | None", progress: Progress) -> str:
         from podwright.images.destination import copy_out, open_destination
 
-        opened = open_destination(destination, Registries.of(self._config), auth)
-        return copy_out(self._store.layout, image.manifest, opened, progress)
+        source = references.parse(image.reference)
+        destination = open_destination(place, Registries.of(self._config), auth, source=source)
+        try:
+            return copy_out(self._store.layout, image.manifest, destination, progress)
+        finally:
+            destination.close()
 
     def _recorded(self, image: Image | None) -> dict[str, Any] | None:
         if image is None:
@@ -281,13 +292,21 @@ def _platform(text: str | None) -> "Platform | None":
     return parse(text) if text else None
 
 
-def _auth(wanted: Mapping[str, Any]) -> "Auth | None":
+def _auth(wanted: Mapping[str, Any], place: str = "") -> "Auth | None":
+    """Return what the document gives as login, for its own registry or for a destination.
+
+    User and password are for the registry that the image's name names, and shown to no other one.
+    """
     from podwright.images.credentials import Auth
 
     given = wanted.get("auth")
     if not given:
         return None
-    return Auth.parse({"auth_file": given["authFile"]} if "authFile" in given else given)
+    if "authFile" in given:
+        return Auth.parse({"auth_file": given["authFile"]})
+    names = [wanted["name"], *([place.removeprefix("docker://")] if place.startswith("docker://") else [])]
+    registries = {references.parse(name).registry for name in names}
+    return Auth.parse(given) if len(registries) == 1 else None
 
 
 def _top(source: str) -> bytes:
