@@ -36,11 +36,11 @@ EXAMPLES = r"""
 - name: Is the web server's image there
   podwright.runtime.image_info:
     name: localhost:5000/httpd:1
-  register: httpd
+  register: found
 
 - name: Say so
   ansible.builtin.debug:
-    msg: "{{ httpd.images | length }} of {{ all.images | map(attribute='name') }}"
+    msg: "{{ found.images | length }} of {{ all.images | map(attribute='name') }}"
 """
 
 RETURN = r"""

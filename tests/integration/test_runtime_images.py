@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``Runtime.images`` on a real host with a real registry: what is planned is what is done, and nothing a second time."""
+"""``Runtime.images`` on a real host with a real registry: what is planned is done, and nothing a second time."""
 
 import json
 import shutil
