@@ -16,9 +16,7 @@ from podwright.images.documents import (
     MAX_DOCUMENT,
     Descriptor,
     Manifest,
-    choose_platform,
     digest_of,
-    is_index,
     manifest_type,
     parse_config,
     parse_manifest,
@@ -63,6 +61,7 @@ class ImageStore:
         self._layout = Layout(os.path.join(root, "images"))
         self._layers = Layers(os.path.join(root, "layers"), podinit)
         self._registries = registries
+        self.root, self.podinit, self.layout, self.layers = root, podinit, self._layout, self._layers
 
     def get(self, reference: str) -> Image | None:
         """Return an image that is in the store, or None: also when it is damaged, and a pull would mend it."""
@@ -99,11 +98,11 @@ class ImageStore:
 
     def import_layout(self, path: str, reference: str) -> Image:
         """Take an image from an OCI layout: ``path`` is its folder (with one image in it), or ``folder:name``."""
-        from podwright.images.source import LayoutSource
+        from podwright.images.source import LayoutSource, split_path
 
         name = str(references.parse(reference))
         with _about(name, self._root):
-            return self._fetch(name, LayoutSource(path))
+            return self._fetch(name, LayoutSource(*split_path(path)))
 
     def layer_dirs(self, image: Image) -> Paths:
         """Return the image's lower directories, topmost first; unpacks from the store what is missing."""
@@ -113,6 +112,12 @@ class ImageStore:
                 self._unpack_again(image, missing)
         # A layer that comes twice counts where it is topmost; overlayfs refuses one directory in two places.
         return list(dict.fromkeys(self._layers.path(diff_id) for diff_id in reversed(image.diff_ids)))
+
+    def remove(self, reference: str) -> bool:
+        """Forget an image's name; what it took of the disk comes back with ``upkeep.prune``."""
+        name = str(references.parse(reference))
+        with _about(name, self._root):
+            return self._layout.forget(name)
 
     # ---- from the store ----
 
@@ -143,10 +148,12 @@ class ImageStore:
     # ---- into the store ----
 
     def _fetch(self, name: str, source: "Source") -> Image:
+        from podwright.images.source import manifest_for
+
         try:
             self._layout.create()
             top = source.top()
-            data = source.manifest(choose_platform(top)) if is_index(top) else top
+            data = manifest_for(source, top)
             manifest = parse_manifest(data)
             raw_config = self._fetch_config(source, manifest.config)
             config = parse_config(raw_config, len(manifest.layers))
