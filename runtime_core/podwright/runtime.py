@@ -26,10 +26,15 @@ from podwright.plan.model import Observed, Plan
 from podwright.pods.logs import read_log
 from podwright.pods.native import NativePods
 from podwright.pods.orchestrator import Orchestrator
+from podwright.pods.secrets import SecretStore
 from podwright.pods.status import is_ready, not_ready_reason
 from podwright.pods.store import NameLock, PodStore, Record
 from podwright.runtime_errors import host_errors
 from podwright.runtime_images import Images
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from podwright.runtime_secrets import Secrets
 
 PODINIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "podinit")
 
@@ -75,9 +80,17 @@ class Runtime:
         self._store = PodStore(self.config.root, self.config.run)
         images = ImageStore(self.config.root, podinit=PODINIT, registries=Registries.of(self.config))
         self._native = NativePods(self.config, self._store, PODINIT, images)
-        self._orchestrator = Orchestrator(self._store, self._native, images)
+        self._secrets = SecretStore(self.config.root)
+        self._orchestrator = Orchestrator(self._store, self._native, images, self._secrets)
         self.images = Images(images, self.config)
         """The images of this host."""
+
+    @property
+    def secrets(self) -> "Secrets":
+        """The Secrets of this host, which its pods may name."""
+        from podwright.runtime_secrets import Secrets
+
+        return Secrets(self._secrets)
 
     @host_errors()
     def plan(self, manifest: dict[str, Any]) -> Plan:

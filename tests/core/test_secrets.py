@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from podwright.errors import HostError, ManifestError, NotFound
+from podwright.errors import HostError, ManifestError
 from podwright.manifest.secret import normalise
 from podwright.pods.secrets import SecretStore
 from podwright.runtime_secrets import Secrets
@@ -96,17 +96,16 @@ def test_applied_twice_changed_and_removed(secrets, tmp_path):
     assert (update.action, [change.path for change in update.changes]) == ("update", [f"data[{KEY}]"])
     assert update.as_dict()["diff"]["before"] != update.as_dict()["diff"]["after"]
     assert [one["metadata"]["name"] for one in secrets.list()] == ["regcred"]
-    assert secrets.delete("regcred").action == "delete"
+    assert secrets.delete(secret()).action == "delete"
     assert secrets.list() == []
     assert os.listdir(tmp_path / "secrets") == [".lock"]
-    with pytest.raises(NotFound, match="there is no secret regcred in namespace default"):
-        secrets.delete("regcred")
+    assert secrets.delete(secret()).action == "none"
 
 
 def test_the_content_shows_nowhere(secrets):
     shown = [str(secrets.apply(secret()).as_dict()), str(secrets.list())]
     shown.append(str(secrets.apply(secret(stringData={KEY: "{}" + PASSWORD})).as_dict()))
-    shown.append(str(secrets.delete("regcred").as_dict()))
+    shown.append(str(secrets.delete(secret()).as_dict()))
     assert not any(PASSWORD in text or encoded(CONFIG) in text for text in shown)
 
 
@@ -125,3 +124,18 @@ def test_only_root_can_read_the_file_and_a_damaged_one_is_named(secrets, tmp_pat
     path.write_text("{")
     with pytest.raises(HostError, match="default_regcred is damaged: remove it"):
         secrets.list()
+
+
+def test_logins_of_the_secrets_that_there_are(tmp_path):
+    store = SecretStore(str(tmp_path))
+    Secrets(store).apply(secret())
+    assert list(store.logins("default", ["none", "regcred"])) == [
+        ("regcred", "kubernetes.io/dockerconfigjson", CONFIG.encode())
+    ]
+    assert list(store.logins("other", ["regcred"])) == []
+
+
+@pytest.mark.parametrize("name", ["../../etc", "", None, "A"])
+def test_a_name_is_no_path(secrets, name):
+    with pytest.raises(ManifestError, match=r"metadata\.name"):
+        secrets.delete({"metadata": {"name": name}})

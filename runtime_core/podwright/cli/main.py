@@ -18,6 +18,7 @@ from podwright.errors import ManifestError, PodwrightError
 
 if TYPE_CHECKING:
     from podwright.plan.model import Plan
+    from podwright.runtime import Runtime
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,20 +108,29 @@ def _apply(arguments: argparse.Namespace) -> int:
     documents = load_documents(_read(arguments.filename))
     if arguments.dry_run:
         for document in documents:
-            _tell(document, runtime.plan(document), dry_run=True)
+            _tell(document, _planned(runtime, document), dry_run=True)
         return 0
     if len(documents) > 1:  # a bad document stops all, before anything is done
         for document in documents:
-            runtime.plan(document)
-    for document in documents:
-        _tell(document, runtime.apply(document, wait=arguments.wait, timeout=arguments.timeout).plan, dry_run=False)
+            _planned(runtime, document)
+    for document in sorted(documents, key=lambda document: document["kind"] == "Pod"):  # a Pod may name any Secret
+        if document["kind"] == "Secret":
+            plan = runtime.secrets.apply(document)
+        else:
+            plan = runtime.apply(document, wait=arguments.wait, timeout=arguments.timeout).plan
+        _tell(document, plan, dry_run=False)
     return 0
+
+
+def _planned(runtime: "Runtime", document: dict[str, Any]) -> "Plan":
+    return runtime.secrets.plan(document) if document["kind"] == "Secret" else runtime.plan(document)
 
 
 def _tell(document: dict[str, Any], plan: "Plan", *, dry_run: bool) -> None:
     for warning in plan.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(f"pod/{document['metadata']['name']} {_DONE[plan.action]}{' (dry run)' if dry_run else ''}")
+    name = f"{document['kind'].lower()}/{document['metadata']['name']}"
+    print(f"{name} {_DONE[plan.action]}{' (dry run)' if dry_run else ''}")
     if dry_run:
         for change in plan.changes:
             before, after = json.dumps(change.before), json.dumps(change.after)

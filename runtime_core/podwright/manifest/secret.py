@@ -13,7 +13,6 @@ from podwright.manifest import names
 from podwright.manifest.faults import Fault, error
 from podwright.manifest.paths import in_brackets
 
-KIND = "Secret"
 KEYS = {"kubernetes.io/dockerconfigjson": ".dockerconfigjson", "kubernetes.io/dockercfg": ".dockercfg"}
 """Type to the one key that its data must have (k8s.io/api/core/v1, SecretType)."""
 MAX_SIZE = 1 << 20  # bytes of all data together, as in Kubernetes (MaxSecretSize)
@@ -34,7 +33,7 @@ def normalise(document: dict[str, Any]) -> dict[str, Any]:
     strings = {key: _encoded(value) for key, value in (document.get("stringData") or {}).items()}
     return {
         "apiVersion": "v1",
-        "kind": KIND,
+        "kind": "Secret",
         "metadata": {"namespace": "default", **metadata},
         "type": document["type"],
         "data": dict(sorted({**(document.get("data") or {}), **strings}.items())),
@@ -52,7 +51,7 @@ def _faults(document: dict[str, Any]) -> Iterator[Fault]:
         yield Fault("apiVersion", "must be 'v1'", document.get("apiVersion"))
     if document.get("immutable"):
         yield Fault("immutable", "not supported by this release of podwright; remove it", document["immutable"])
-    yield from _metadata_faults(document.get("metadata"))
+    yield from metadata_faults(document.get("metadata"))
     if document.get("type") not in KEYS:
         reason = f"this release of podwright keeps Secrets of the types {' and '.join(KEYS)}, and no other"
         yield Fault("type", reason, document.get("type"))
@@ -60,7 +59,8 @@ def _faults(document: dict[str, Any]) -> Iterator[Fault]:
         yield from _data_faults(document, KEYS[document["type"]])
 
 
-def _metadata_faults(metadata: object) -> Iterator[Fault]:
+def metadata_faults(metadata: object) -> Iterator[Fault]:
+    """Yield what is wrong with a Secret's name, namespace, labels and annotations."""
     if not isinstance(metadata, dict):
         yield Fault("metadata", "must be an object with the Secret's name", metadata)
         return

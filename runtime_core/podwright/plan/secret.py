@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What applying a Secret would change: named, and never shown."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from podwright.manifest.paths import in_brackets
@@ -24,6 +25,19 @@ def plan(desired: dict[str, Any] | None, recorded: dict[str, Any] | None) -> Pla
     if desired is None:
         return Plan("delete", changes)
     return Plan("create" if recorded is None else "update", changes)
+
+
+def beside(plan: Plan, secrets: Iterable[tuple[str, Plan]]) -> Plan:
+    """Return the plan of a Pod with those of the Secrets (by their names) that stand in the same stream."""
+    changes = [
+        change._replace(path=f"Secret{in_brackets(name)}.{change.path}")
+        for name, one in secrets
+        for change in one.changes
+    ]
+    if not changes:
+        return plan
+    action = "update" if plan.action == "none" else plan.action
+    return Plan(action, [*changes, *plan.changes], plan.warnings, restart=plan.restart, in_place=plan.in_place)
 
 
 def _values(secret: dict[str, Any] | None) -> dict[str, Any]:

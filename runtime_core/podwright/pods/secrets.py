@@ -4,6 +4,7 @@
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from podwright.errors import HostError
@@ -38,6 +39,16 @@ class SecretStore:
             return []
         found = (self._read(f"{self._folder}/{name}") for name in files)
         return sorted(filter(None, found), key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"]))
+
+    def logins(self, namespace: str, names: Iterable[str]) -> Iterator[tuple[str, str, bytes]]:
+        """Yield of the Secrets of these names that there are: the name, the type, and the file of logins."""
+        import base64
+
+        from podwright.manifest.secret import KEYS
+
+        for name in names:
+            if secret := self.find(namespace, name):
+                yield name, secret["type"], base64.b64decode(secret["data"][KEYS[secret["type"]]])
 
     def write(self, secret: dict[str, Any]) -> None:
         """Keep a Secret, in place of what had its name."""
