@@ -2,6 +2,7 @@
 """Decompression of layers as a stream, in pieces of bounded size."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from podwright.errors import ImageError
 
@@ -18,22 +19,17 @@ def decompress(chunks: Iterator[bytes]) -> Iterator[bytes]:
     while len(first) < 4 and (chunk := next(chunks, b"")):
         first += chunk
     if first.startswith(b"\x1f\x8b"):
-        return _gunzip(_join(first, chunks))
+        return _gunzip(chain([first], chunks))
     if first.startswith(b"\x28\xb5\x2f\xfd") or (first[1:4] == b"\x2a\x4d\x18" and first[0] & 0xF0 == 0x50):
-        return _unzstd(_join(first, chunks))
-    return _join(first, chunks)
-
-
-def _join(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+        return _unzstd(chain([first], chunks))
+    return chain([first], chunks)
 
 
 def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Members may follow each other (RFC 1952, 2.2), and zeros may fill up the end."""
-    import zlib
+    from zlib_ng import zlib_ng
 
-    decoder = zlib.decompressobj(wbits=31)
+    decoder = zlib_ng.decompressobj(wbits=31)
     try:
         for chunk in chunks:
             rest = chunk
@@ -41,9 +37,9 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 yield decoder.decompress(rest, PIECE)
                 rest = decoder.unconsumed_tail
                 if decoder.eof and (rest := decoder.unused_data.lstrip(b"\0")):
-                    decoder = zlib.decompressobj(wbits=31)
+                    decoder = zlib_ng.decompressobj(wbits=31)
         yield decoder.flush()
-    except zlib.error as error:
+    except zlib_ng.error as error:
         raise ImageError(f"its gzip stream is damaged ({error})") from error
     if not decoder.eof:
         raise ImageError("its gzip stream is truncated")

@@ -63,6 +63,10 @@ class Layout:
         """Return where the blob of a (checked) digest is, or would be."""
         return os.path.join(self._blobs, digest.removeprefix("sha256:"))
 
+    def ingest_path(self, digest: str) -> str:
+        """Return where the blob of a (checked) digest is while it is being fetched (ingest.py)."""
+        return os.path.join(self.root, "ingest", digest.removeprefix("sha256:"))
+
     def has(self, descriptor: Descriptor) -> bool:
         """Tell whether a blob is there: what is in the store was verified when it came in."""
         try:
