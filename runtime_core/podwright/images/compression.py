@@ -18,11 +18,19 @@ def decompress(chunks: Iterator[bytes]) -> Iterator[bytes]:
     first = b""
     while len(first) < 4 and (chunk := next(chunks, b"")):
         first += chunk
+    kind = compression_of(first)
+    whole = chain([first], chunks)
+    if kind == "gzip":
+        return _gunzip(whole)
+    return _unzstd(whole) if kind == "zstd" else whole
+
+
+def compression_of(first: bytes) -> str:
+    """Tell from the first four bytes of a stream how it is compressed: ``gzip``, ``zstd``, or not at all: ``""``."""
     if first.startswith(b"\x1f\x8b"):
-        return _gunzip(chain([first], chunks))
-    if first.startswith(b"\x28\xb5\x2f\xfd") or (first[1:4] == b"\x2a\x4d\x18" and first[0] & 0xF0 == 0x50):
-        return _unzstd(chain([first], chunks))
-    return chain([first], chunks)
+        return "gzip"
+    skippable = first[1:4] == b"\x2a\x4d\x18" and first[0] & 0xF0 == 0x50
+    return "zstd" if skippable or first.startswith(b"\x28\xb5\x2f\xfd") else ""
 
 
 def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:

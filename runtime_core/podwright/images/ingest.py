@@ -30,6 +30,7 @@ class Ingest:
 
     def __enter__(self) -> "Ingest":
         self._fd = self._lock.__enter__()
+        os.fchmod(self._fd, 0o644)  # the blob's mode, in good time: a file that is on the disk needs no second sync then
         self.size = os.fstat(self._fd).st_size
         return self
 
@@ -59,13 +60,9 @@ class Ingest:
         self.size = 0
 
     def finish(self) -> None:
-        """Make it a blob of the store. Its bytes are on the disk already, and are the right ones."""
-        os.fchmod(self._fd, 0o644)
+        """Make it a blob of the store, when its bytes have proved right."""
+        os.fsync(self._fd)  # costs nothing when podinit has just brought the file system to the disk
         os.rename(self._path, self._target)
-
-    def sync(self) -> None:
-        """Bring its bytes to the disk."""
-        os.fsync(self._fd)
 
     def discard(self) -> None:
         """Give its space back; no harm when it is finished."""

@@ -7,13 +7,13 @@ layer, once the digest of all that was unpacked is the diff-id.
 
 import contextlib
 import fcntl
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 
 from podwright.errors import ImageError
 from podwright.files import locked, make_folders
 from podwright.images.compression import decompress
+from podwright.images.hashing import Hashed
 from podwright.images.unpacker import unpack
 from podwright.trees import remove_tree
 
@@ -58,11 +58,13 @@ class Layers:
         layer gets its name when the blob has proved good (an iterator that ends tells so, one that raises does not).
         """
         temporary, lock = self._temporary()
-        found = hashlib.sha256()
+        plain = Hashed(_limited(decompress(blob), size))
         try:
-            unpack(self._podinit, temporary, _hashed(_limited(decompress(blob), size), found))
-            if f"sha256:{found.hexdigest()}" != diff_id:
-                raise ImageError(f"its layer {diff_id} has other content: its digest is sha256:{found.hexdigest()}")
+            reason = unpack(self._podinit, temporary, plain)
+            if reason:
+                raise ImageError(f"its layer {diff_id} cannot be unpacked: {reason}")
+            if plain.digest != diff_id:
+                raise ImageError(f"its layer {diff_id} has other content: its digest is {plain.digest}")
             os.rename(temporary, self.path(diff_id))
         except BaseException:
             remove_tree(temporary)
@@ -107,8 +109,3 @@ def _limited(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
             raise ImageError(f"a layer unpacks to more than {limit} bytes, which its size does not justify")
         yield piece
 
-
-def _hashed(pieces: Iterator[bytes], into: "hashlib._Hash") -> Iterator[bytes]:
-    for piece in pieces:
-        into.update(piece)
-        yield piece

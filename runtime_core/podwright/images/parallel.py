@@ -2,9 +2,12 @@
 """Several tasks at once, of which the first that fails stops the others."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
 
 PATIENCE = 0.02  # seconds between two looks at what another process holds
+GRACE = 1.0  # seconds for tasks to end that were told to
 
 
 class Stopped(BaseException):
@@ -16,7 +19,7 @@ class Team:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._errors: list[BaseException] = []
+        self._outcomes: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def check(self) -> None:
         """Raise Stopped when another task has failed."""
@@ -29,34 +32,33 @@ class Team:
             raise Stopped
 
     def run(self, tasks: Sequence[Callable[[], None]], width: int) -> None:
-        """Run the tasks, ``width`` at a time, and raise what went wrong first, when all have ended.
+        """Run the tasks, ``width`` at a time, and raise what goes wrong first; a KeyboardInterrupt stops them too.
 
-        An interrupt from the keyboard stops them too. Daemons: a second one need not wait for a registry that stalls.
+        A task that is stopped ends at its next check. One that hangs in a registry's silence is not waited for: it is
+        a daemon, and all that it will do is to let go of what it holds.
         """
         waiting = iter(tasks)
         threads = [threading.Thread(target=self._work, args=(waiting,), daemon=True) for _ in tasks[:width]]
         try:
             for thread in threads:
                 thread.start()
-            _join(threads)
-        except BaseException:
+            for _ in threads:
+                if error := self._outcomes.get():
+                    raise error
+        finally:
             self._stop.set()
-            _join(threads)
-            raise
-        if self._errors:
-            raise self._errors[0]
+            deadline = time.monotonic() + GRACE
+            for thread in threads:
+                if thread.ident:
+                    thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self, waiting: Iterator[Callable[[], None]]) -> None:
         try:
-            for task in waiting:  # each thread takes the next one
+            for task in waiting:  # whoever is free takes the next one
                 self.check()
                 task()
-        except BaseException as error:
-            self._errors.append(error)
+        except BaseException as error:  # noqa: BLE001 -- the thread that runs the team raises it
+            self._outcomes.put(error)  # before the others hear of it, so that it is the first
             self._stop.set()
-
-
-def _join(threads: Sequence[threading.Thread]) -> None:
-    for thread in threads:
-        if thread.ident:
-            thread.join()
+        else:
+            self._outcomes.put(None)

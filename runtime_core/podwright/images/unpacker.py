@@ -7,15 +7,13 @@ import signal
 import socket
 from collections.abc import Iterator
 
-from podwright.errors import ImageError
-
 _NO_SPACE = ("No space left on device", "Disk quota exceeded")  # podinit speaks no other language
 
 
-def unpack(podinit: str, folder: str, pieces: Iterator[bytes]) -> None:
+def unpack(podinit: str, folder: str, pieces: Iterator[bytes]) -> str:
     """Have ``podinit`` fill ``folder`` with the content of a tar; what it wrote is on the disk when this returns.
 
-    Raises ImageError with the line in which it says why it gave up (it has not asked for all pieces then), and OSError
+    Returns "" or the line in which it says why it gave up; it may not have asked for all pieces then. Raises OSError
     when the disk is full.
     """
     # A socket and not a pipe: MSG_NOSIGNAL spares a caller who has SIGPIPE at its default.
@@ -40,18 +38,13 @@ def unpack(podinit: str, folder: str, pieces: Iterator[bytes]) -> None:
         with open(reading, "rb") as file:
             line = file.read(4096).decode(errors="backslashreplace").strip()
         status = _exit_status(pid)
-    if status != 0:
-        raise _failure(status, line)
-
-
-def _failure(status: int | None, line: str) -> Exception:
+    if status == 0:
+        return ""
     if status is None:
-        return ImageError(
-            "how its unpacking ended is unknown: the process that uses podwright must not ignore SIGCHLD"
-        )
+        return "how its unpacking ended is unknown: the process that uses podwright must not ignore SIGCHLD"
     if line.endswith(_NO_SPACE):
-        return OSError(errno.ENOSPC, line)
-    return ImageError(line or f"podinit ended with status {status}")
+        raise OSError(errno.ENOSPC, line)
+    return line or f"podinit ended with status {status}"
 
 
 def _exit_status(pid: int) -> int | None:
