@@ -3,7 +3,6 @@
 
 import base64
 import json
-from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -16,6 +15,7 @@ from podwright.images import bundle as bundles
 from podwright.images import keys, policy, signature
 from podwright.images.documents import OCI_MANIFEST, Descriptor, digest_of
 from podwright.images.reference import parse
+from podwright.images.referrers import Referrer
 from signtools import (
     BUNDLE,
     SIG_ARTIFACT,
@@ -39,11 +39,6 @@ CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": dig
 KEY, SECOND, STRANGER = Key.ecdsa(), Key.ecdsa(), Key.ecdsa()
 
 
-class Referrer(NamedTuple):
-    descriptor: Descriptor
-    artifact_type: str
-
-
 class Repository:
     """A repository with signatures in it; ``asked`` records what somebody wanted to know."""
 
@@ -60,7 +55,7 @@ class Repository:
         data = self._put(layers)
         self.blobs[digest_of(data)] = data
         descriptor = Descriptor(OCI_MANIFEST, digest_of(data), len(data))
-        self.referring.setdefault(digest, []).append(Referrer(descriptor, artifact_type))
+        self.referring.setdefault(digest, []).append(Referrer(descriptor, artifact_type, {}))
 
     def _put(self, layers):
         self.blobs |= {layer.descriptor["digest"]: layer.data for layer in layers}
@@ -379,5 +374,7 @@ def test_no_content_breaks_the_reader_of_bundles(data):
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cryptography.hazmat.primitives", None)
-    with pytest.raises(HostError, match=r"without the Python library cryptography: install podwright\[signatures\]"):
+    with pytest.raises(
+        HostError, match=r"without the Python library cryptography: install it \(podwright's extra signatures\)"
+    ):
         keys.parse(KEY.pem, "k")

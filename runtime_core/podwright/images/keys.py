@@ -46,7 +46,8 @@ def parse(pem: bytes, origin: str) -> PublicKey:
         from cryptography.hazmat.primitives import serialization
     except ImportError as error:
         raise HostError(
-            "a signature cannot be checked without the Python library cryptography: install podwright[signatures]"
+            "a signature cannot be checked without the Python library cryptography: "
+            "install it (podwright's extra signatures)"
         ) from error
     if pem.count(b"-----BEGIN ") != 1 or not any(block in pem for block in _BLOCKS):
         raise ConfigError(f"{origin} must hold one public key in PEM (BEGIN PUBLIC KEY), and nothing else")

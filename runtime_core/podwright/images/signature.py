@@ -14,6 +14,7 @@ from podwright.images import strict
 from podwright.images.bundle import is_bundle, read_bundle
 from podwright.images.documents import Descriptor, digest_of, parse_descriptor, parse_object
 from podwright.images.keys import PublicKey
+from podwright.images.referrers import Referrer
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 ARTIFACT = "application/vnd.dev.cosign.artifact.sig.v1+json"
@@ -23,18 +24,6 @@ TYPE = "cosign container image signature"
 _TYPES = (ARTIFACT, "", "application/vnd.oci.empty.v1+json")
 MAX_SIGNATURES = 100  # of one image
 MAX_PAYLOAD = 1 << 20  # bytes, of a payload or a bundle
-
-
-class Referrer(Protocol):
-    """A manifest that names the image as its subject."""
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """Of the manifest."""
-
-    @property
-    def artifact_type(self) -> str:
-        """What kind of thing it is; empty when the registry does not tell."""
 
 
 class Repository(Protocol):
