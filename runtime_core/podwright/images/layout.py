@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 from podwright.errors import ImageError
@@ -62,6 +62,17 @@ class Layout:
         """Return where the blob of a (checked) digest is, or would be."""
         return os.path.join(self._blobs, digest.removeprefix("sha256:"))
 
+    def ingest_path(self, digest: str) -> str:
+        """Return where the blob of a (checked) digest is while it is being fetched (ingest.py)."""
+        return os.path.join(self.root, "ingest", digest.removeprefix("sha256:"))
+
+    def ingested(self, descriptor: Descriptor) -> int:
+        """Return how many bytes of a blob have come so far."""
+        try:
+            return min(os.stat(self.ingest_path(descriptor.digest)).st_size, descriptor.size)
+        except FileNotFoundError:
+            return 0
+
     def has(self, descriptor: Descriptor) -> bool:
         """Tell whether a blob is there: what is in the store was verified when it came in."""
         try:
@@ -77,7 +88,7 @@ class Layout:
             return None
         return data if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest else None
 
-    def chunks(self, digest: str, offset: int = 0) -> Iterator[bytes]:
+    def chunks(self, digest: str, offset: int = 0) -> Generator[bytes, None, None]:
         """Read a blob piece by piece, unchecked."""
         with open(self.blob_path(digest), "rb", buffering=0) as file:
             file.seek(offset)

@@ -157,10 +157,11 @@ class ImageStore:
             manifest = parse_manifest(data)
             raw_config = self._fetch_config(source, manifest.config)
             config = parse_config(raw_config, len(manifest.layers))
-            for layer, diff_id in zip(manifest.layers, config["rootfs"]["diff_ids"], strict=True):
-                if not self._layout.has(layer):
-                    self._layout.add(layer, source.blob(layer))
-                self._unpack(layer, diff_id)
+            from podwright.images.fetch import Fetch
+            from podwright.images.progress import Silent
+
+            layers = list(zip(manifest.layers, config["rootfs"]["diff_ids"], strict=True))
+            Fetch(self._layout, self._layers, source, Silent()).run(layers)
         finally:
             source.close()
         descriptor = Descriptor(manifest_type(data), digest_of(data), len(data))
