@@ -206,9 +206,7 @@ def _failure(error: Exception, url: str, verb: str) -> ImageError:
     import urllib3
 
     cause: BaseException = error
-    while inner := getattr(cause, "reason", None) or cause.__cause__:
-        if not isinstance(inner, BaseException):
-            break
+    while inner := _inner(cause):
         cause = inner
     if reason := tls_failure(cause, origin(url)):
         return ImageError(reason)
@@ -219,3 +217,8 @@ def _failure(error: Exception, url: str, verb: str) -> ImageError:
     if isinstance(cause, OSError) and cause.strerror:
         return TransientError(f"{verb} {origin(url)}: {cause.strerror}")
     return TransientError(f"{verb} {origin(url)}: {str(cause).rpartition(': ')[2] or type(cause).__name__}")
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    candidates = (getattr(error, "reason", None), error.__cause__, *error.args)
+    return next((inner for inner in candidates if isinstance(inner, BaseException)), None)
