@@ -108,4 +108,3 @@ def _limited(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
         if total > limit:
             raise ImageError(f"a layer unpacks to more than {limit} bytes, which its size does not justify")
         yield piece
-
