@@ -29,9 +29,8 @@ def image(tmp_path_factory):
 
 
 @pytest.fixture
-def machine(host, monkeypatch):
-    monkeypatch.setenv("HOME", str(host.root))  # nobody's own logins
-    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+def machine(host):
+    host.env = {**host.env, "HOME": str(host.root)}  # nobody's own logins
     return host
 
 
