@@ -142,7 +142,7 @@ def test_import_of_a_layout(store, tmp_path):
     assert image.reference == "docker.io/library/demo:1"
     assert store.get("demo:1") == image
     assert store.import_layout(f"{layout}:v1", "demo:1") == image
-    with pytest.raises(ImageError, match=r"image docker\.io/library/demo:2: .* no image 'v2' \(there are: v1\)"):
+    with pytest.raises(ImageError, match=r"image docker\.io/library/demo:2: .* no images 'v2' \(there are: v1\)"):
         store.import_layout(f"{layout}:v2", "demo:2")
 
 
