@@ -334,7 +334,7 @@ def test_a_place_that_cannot_be_written(layout, tmp_path):
         copy(layout, f"oci-archive:{tmp_path}/file/a.tar")
     with pytest.raises(ImageError, match="file is not an OCI image layout"):
         copy(layout, f"oci:{tmp_path}/file")
-    with pytest.raises(HostError, match="file/out cannot be made a layout: .*: Not a directory"):
+    with pytest.raises(HostError, match=r"file/out cannot be made a layout: .*: Not a directory"):
         copy(layout, f"oci:{tmp_path}/file/out")
 
 
