@@ -31,7 +31,9 @@ from storetools import PODINIT, content, import_layout, refused
 
 
 def test_an_image_that_does_not_exist(store, place, tmp_path):
-    assert refused(store, tmp_path, f"{place}:1") == f"image {place}:1: the registry has no such manifest"
+    assert refused(store, tmp_path, f"{place}:1").startswith(
+        f"image {place}:1: {place.partition(chr(47))[0]} has no such manifest"
+    )
     with pytest.raises(ImageError, match="no such manifest"):
         store.resolve(f"{place}:1")
 

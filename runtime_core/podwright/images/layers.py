@@ -63,8 +63,8 @@ class Layers:
         from podwright.images.unpacker import unpack
 
         temporary, lock = self._temporary()
-        plain = Hashed(_limited(decompress(blob), size))
         try:
+            plain = Hashed(_limited(decompress(blob), size))
             reason = unpack(self._podinit, temporary, plain)
             if reason:
                 raise ImageError(f"its layer {diff_id} cannot be unpacked: {reason}")

@@ -56,7 +56,7 @@ class Layout:
         """Raise ImageError when the folder is no layout that this program understands."""
         try:
             check_marker(_read(os.path.join(self.root, "oci-layout")), self.root)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ImageError(f"{self.root} is not an OCI image layout: it has no file oci-layout") from None
 
     # ---- blobs ----
