@@ -17,11 +17,18 @@ def decompress(chunks: Iterator[bytes]) -> Iterator[bytes]:
     first = b""
     while len(first) < 4 and (chunk := next(chunks, b"")):
         first += chunk
-    if first.startswith(b"\x1f\x8b"):
+    kind = compression_of(first)
+    if kind == "gzip":
         return _gunzip(_join(first, chunks))
-    if first.startswith(b"\x28\xb5\x2f\xfd") or (first[1:4] == b"\x2a\x4d\x18" and first[0] & 0xF0 == 0x50):
-        return _unzstd(_join(first, chunks))
-    return _join(first, chunks)
+    return _unzstd(_join(first, chunks)) if kind == "zstd" else _join(first, chunks)
+
+
+def compression_of(first: bytes) -> str:
+    """Tell from the first four bytes of a stream how it is compressed: ``gzip``, ``zstd``, or not at all: ``""``."""
+    if first.startswith(b"\x1f\x8b"):
+        return "gzip"
+    skippable = first[1:4] == b"\x2a\x4d\x18" and first[0] & 0xF0 == 0x50
+    return "zstd" if skippable or first.startswith(b"\x28\xb5\x2f\xfd") else ""
 
 
 def _join(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from podwright.images.documents import MAX_DOCUMENT, OCI_INDEX, Descriptor, pars
 NAME = "org.opencontainers.image.ref.name"
 SOURCE = "dev.podwright.image.digest"
 """Annotation: the digest that the name had at its registry (an index's, where ``digest`` is one platform's)."""
+MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 CHUNK = 256 * 1024  # bytes
 
 
@@ -46,16 +47,14 @@ class Layout:
         with locked(os.path.join(self.root, ".lock")):
             if not os.path.exists(self._index):
                 write_atomic(self._index, _index_document([]), mode=0o644)
-            write_atomic(marker, b'{"imageLayoutVersion":"1.0.0"}', mode=0o644)
+            write_atomic(marker, MARKER, mode=0o644)
 
     def check(self) -> None:
         """Raise ImageError when the folder is no layout that this program understands."""
         try:
-            version = parse_object(_read(os.path.join(self.root, "oci-layout")), "file oci-layout")
+            check_marker(_read(os.path.join(self.root, "oci-layout")), self.root)
         except FileNotFoundError:
             raise ImageError(f"{self.root} is not an OCI image layout: it has no file oci-layout") from None
-        if version.get("imageLayoutVersion") != "1.0.0":
-            raise ImageError(f"{self.root} is an OCI image layout of another version than 1.0.0")
 
     # ---- blobs ----
 
@@ -126,11 +125,7 @@ class Layout:
     def entries(self) -> list[Entry]:
         """Return what the index names; an empty list when there is no index."""
         try:
-            document = parse_object(_read(self._index), "file")
-            manifests = document.get("manifests")
-            if not isinstance(manifests, list):
-                raise ImageError("it has no list manifests")
-            return [_entry(item) for item in manifests]
+            return parse_entries(_read(self._index))
         except FileNotFoundError:
             return []
         except ImageError as error:
@@ -153,6 +148,20 @@ class Layout:
             name = entry.annotations[NAME]
             others = [other for other in self.entries() if other.annotations.get(NAME) != name]
             write_atomic(self._index, _index_document([*others, entry]), mode=0o644)
+
+
+def check_marker(data: bytes, where: str) -> None:
+    """Raise ImageError when a layout's file oci-layout says that it is of a version that this program does not know."""
+    if parse_object(data, "file oci-layout").get("imageLayoutVersion") != "1.0.0":
+        raise ImageError(f"{where} is an OCI image layout of another version than 1.0.0")
+
+
+def parse_entries(data: bytes) -> list[Entry]:
+    """Return what a layout's index.json names."""
+    manifests = parse_object(data, "file").get("manifests")
+    if not isinstance(manifests, list):
+        raise ImageError("it has no list manifests")
+    return [_entry(item) for item in manifests]
 
 
 def _remove_unlocked(path: str) -> None:
