@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import yaml
 
-from ansibletools import NO_MODULE, play, task
+from ansibletools import CORE, NO_MODULE, play, task
 from hosttools import Host
 from imagetools import make_busybox_image
 from podtools import container, eventually, pod
@@ -90,7 +90,7 @@ def test_a_play_takes_the_same_stream(machine: Host, image: str, tmp_path) -> No
     environment = {"PODWRIGHT_CONFIG": str(machine.config_path)}
 
     def run(**options: object) -> dict:
-        done = play(tmp_path, [task("run", {"src": str(file), **options})], environment, **NO_MODULE)
+        done = play(tmp_path, [task("run", {"src": str(file), "executable": CORE, **options})], environment, **NO_MODULE)
         return done.results["run"]
 
     first = run()
