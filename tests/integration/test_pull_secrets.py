@@ -62,6 +62,11 @@ def test_secret_and_pod_in_one_stream(machine: Host, image: str, legacy: bool) -
     done = machine.run("apply", "-f", machine.root / "all.yaml")
     assert done.stdout.splitlines() == ["secret/regcred unchanged", "pod/private unchanged"]
     machine.delete("private")
+    assert machine.run("get", "secrets").stdout.splitlines()[1].split()[0] == "regcred"
+    assert PASSWORD not in machine.run("get", "secret", "regcred", "-o", "json").stdout
+    assert machine.run("delete", "secret", "regcred").stdout == "secret/regcred deleted\n"
+    again = machine.run("delete", "secret", "regcred", check=False)
+    assert (again.returncode, again.stderr) == (1, "podwright: there is no secret regcred in namespace default\n")
 
 
 def test_without_the_secret_the_pull_fails_and_nothing_is_there(machine: Host, image: str) -> None:
@@ -90,7 +95,9 @@ def test_a_play_takes_the_same_stream(machine: Host, image: str, tmp_path) -> No
     environment = {"PODWRIGHT_CONFIG": str(machine.config_path)}
 
     def run(**options: object) -> dict:
-        done = play(tmp_path, [task("run", {"src": str(file), "executable": CORE, **options})], environment, **NO_MODULE)
+        done = play(
+            tmp_path, [task("run", {"src": str(file), "executable": CORE, **options})], environment, **NO_MODULE
+        )
         return done.results["run"]
 
     first = run()

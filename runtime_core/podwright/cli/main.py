@@ -60,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for --wait (default 120)")
     apply.set_defaults(run=_apply)
 
-    get = verbs.add_parser("get", help="list pods, or containers alone")
-    get.add_argument("kind", choices=["pods", "pod", "containers", "container"])
+    get = verbs.add_parser("get", help="list pods, containers alone, or Secrets")
+    get.add_argument("kind", choices=["pods", "pod", "containers", "container", "secrets", "secret"])
     get.add_argument("name", nargs="?")
     _namespace(get)
     get.add_argument("-o", "--output", choices=["table", "json"], default="table")
@@ -74,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     _namespace(logs)
     logs.set_defaults(run=_logs)
 
-    delete = verbs.add_parser("delete", help="stop and remove a pod, or a container alone; remove an image")
-    delete.add_argument("kind", choices=["pod", "container", "image"])
+    delete = verbs.add_parser("delete", help="stop and remove a pod, or a container alone; remove an image or a Secret")
+    delete.add_argument("kind", choices=["pod", "container", "image", "secret"])
     delete.add_argument("name")
     delete.add_argument("--grace-period", type=_count, metavar="SECONDS", help="default: the pod's own")
     _namespace(delete)
@@ -162,8 +162,12 @@ def _get(arguments: argparse.Namespace) -> int:
     from podwright.cli.tables import print_json, print_pods
     from podwright.runtime import Runtime
 
-    runtime = Runtime()
     name, namespace = arguments.name, arguments.namespace
+    if arguments.kind.startswith("secret"):
+        from podwright.cli import secrets
+
+        return secrets.show(name, namespace, arguments.output)
+    runtime = Runtime()
     kind = arguments.kind.removesuffix("s").capitalize()
     pods = [runtime.get(name, namespace, kind)] if name else runtime.list(namespace, kind)
     if arguments.output == "json":
@@ -194,6 +198,10 @@ def _delete(arguments: argparse.Namespace) -> int:
     kind, name, namespace = arguments.kind, arguments.name, arguments.namespace
     if kind == "image":
         return images.delete(name, force=arguments.force)
+    if kind == "secret":
+        from podwright.cli import secrets
+
+        return secrets.delete(name, namespace)
     result = Runtime().delete(name, namespace, grace=arguments.grace_period, kind=kind.capitalize())
     if not result.plan.changed:
         raise NotFound(f"there is no {kind} {name} in namespace {namespace}")
