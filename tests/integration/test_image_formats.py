@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-import podwright
 from imagetools import (
     INDEX_TYPE,
     MANIFEST_TYPE,
@@ -40,17 +39,10 @@ from podwright.images.layout import Layout
 from podwright.images.progress import Silent
 from podwright.images.repository import Repository
 from podwright.images.source import open_source
-from podwright.images.store import ImageStore
-from registry import Registry
+from storetools import import_layout, read
 from treewalk import snapshot
 
-PODINIT = str(Path(podwright.__file__).parent / "_bin" / "podinit")
 CONFIG = {"Env": ["PATH=/bin"], "Cmd": ["/bin/sh", "-c", "cat /said"]}
-
-
-@pytest.fixture
-def store(tmp_path):
-    return ImageStore(str(tmp_path / "root"), podinit=PODINIT)
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +60,6 @@ def podman():
     engine.close()
 
 
-@pytest.fixture(scope="module")
-def registry():
-    with Registry() as registry:
-        yield registry
-
-
-@pytest.fixture
-def place(registry, request):
-    """A repository in the real registry that no other test uses."""
-    return f"{registry.address}/{abs(hash(request.node.name)):x}/image"
-
-
 def run(*words, **options):
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
     assert done.returncode == 0, done.stderr
@@ -87,7 +67,7 @@ def run(*words, **options):
 
 
 def take(store, text, name="demo"):
-    return store._fetch(str(references.parse(name)), open_source(text))
+    return store.take(open_source(text), name)
 
 
 def top_of(layout):
@@ -120,8 +100,7 @@ def image_id(layout):
 
 def said(store, image):
     """What the image would say."""
-    paths = [Path(folder) / "said" for folder in store.layer_dirs(image)]
-    return next(path.read_text() for path in paths if path.exists())
+    return read(store, image, "said")
 
 
 def compress(path):
@@ -152,7 +131,7 @@ def test_a_docker_archive_of_skopeo(store, layout, tmp_path, gzipped):
     image = take(store, f"docker-archive:{path}")
     assert image == take(store, f"docker-archive:{path}:localhost/said:1")
     assert image.digest == digest(open_source(f"docker-archive:{path}").top())
-    assert image.diff_ids == store.import_layout(layout, "other").diff_ids
+    assert image.diff_ids == import_layout(store, layout, "other").diff_ids
     assert said(store, image) == "upper\n"
     with pytest.raises(ImageError, match=rf"{path} has no images localhost/said:2 \(there are: localhost/said:1\)"):
         take(store, f"docker-archive:{path}:localhost/said:2")
@@ -245,7 +224,7 @@ def test_a_docker_archive_for_skopeo(store, layout, tmp_path):
     (listed,) = json.loads(run("tar", "-xOf", path, "manifest.json"))
     assert listed["RepoTags"] == ["docker.io/library/ours:latest"]
     assert listed["Config"] == image_id(layout).removeprefix("sha256:") + ".json"
-    assert take(store, f"docker-archive:{path}:ours").diff_ids == store.import_layout(layout, "other").diff_ids
+    assert take(store, f"docker-archive:{path}:ours").diff_ids == import_layout(store, layout, "other").diff_ids
     run("skopeo", "copy", f"docker-archive:{path}", f"dir:{tmp_path}/dir")
 
 
