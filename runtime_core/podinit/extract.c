@@ -229,10 +229,21 @@ static int make_whiteout(int parent, const char *name, struct failure *failure)
 	return 0;
 }
 
-static int extract_whiteout(int parent, const char *base, struct failure *failure)
+// A whiteout below what is no directory in this layer hides nothing that is not hidden by that already. umoci writes
+// them when a directory has become a file or a symbolic link.
+static int extract_whiteout(struct extract *extract, const struct tree_path *split, const struct timespec *mtime,
+			    struct failure *failure)
 {
-	if (strcmp(base, OPAQUE) != 0)
-		return make_whiteout(parent, base + strlen(WHITEOUT), failure);
+	int parent = cursor_find(&extract->here, split->directory);
+
+	if (parent < 0 && (errno == ENOTDIR || errno == ELOOP))
+		return 0;
+	if (parent < 0)
+		parent = cursor_make(&extract->here, split->directory, &extract->directories, mtime, failure);
+	if (parent < 0)
+		return -1;
+	if (strcmp(split->base, OPAQUE) != 0)
+		return make_whiteout(parent, split->base + strlen(WHITEOUT), failure);
 	if (tree_set_opaque(parent, ".") < 0)
 		return fail(failure, "cannot make its directory opaque: %m");
 	return 0;
@@ -282,11 +293,11 @@ int extract_entry(struct extract *extract, struct tar *tar, const struct tar_ent
 	    directories_add(&extract->directories, extract->path, length, &entry->mtime, false, failure) < 0)
 		return -1;
 	split = tree_split(extract->path);
+	if (strncmp(split.base, WHITEOUT, strlen(WHITEOUT)) == 0)
+		return extract_whiteout(extract, &split, &entry->mtime, failure);
 	parent = cursor_make(&extract->here, split.directory, &extract->directories, &entry->mtime, failure);
 	if (parent < 0)
 		return -1;
-	if (strncmp(split.base, WHITEOUT, strlen(WHITEOUT)) == 0)
-		return extract_whiteout(parent, split.base, failure);
 	struct place place = { .parent = parent, .base = *split.base ? split.base : ".", .fd = -1 };
 	place.exact = !extract->here.inherits && entry->uid == extract->uid && entry->gid == extract->gid;
 	return make_entry(extract, tar, &place, entry, failure);
