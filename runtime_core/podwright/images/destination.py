@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from podwright.errors import HostError, ImageError
-from podwright.files import canonical_json, locked, write_atomic
+from podwright.files import canonical_json, locked, sync_directory, write_atomic
 from podwright.images import reference as references
 from podwright.images.credentials import Auth
 from podwright.images.documents import Descriptor, parse_manifest, parse_object
@@ -171,6 +171,7 @@ class LayoutDestination:
             with open(path, "rb") as file:
                 index = parse_object(file.read(), "index")
             others = [item for item in index["manifests"] if (item.get("annotations") or {}).get(NAME) != self._name]
+            sync_directory(os.path.join(self._layout.root, "blobs", "sha256"))
             index["manifests"] = [*others, entry | {"annotations": {NAME: self._name}}]
             write_atomic(path, canonical_json(index), mode=0o644)
 
