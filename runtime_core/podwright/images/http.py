@@ -118,6 +118,8 @@ class NetworkTransport:
     def _pool(self, url: str, proxy: str) -> "urllib3.PoolManager":
         import urllib3
 
+        from podwright.images.connections import POOLS
+
         scheme, host, *_ = urlsplit(url)
         key = (scheme, host if host in self._tls else "", proxy)
         if pool := self._pools.get(key):
@@ -127,6 +129,7 @@ class NetworkTransport:
         if scheme == "https":  # to read the system's authorities takes a while
             kept["ssl_context"] = self._tls.get(host, Tls()).context()
         pool = self._proxies.manager(proxy, kept) if proxy else urllib3.PoolManager(**kept)
+        pool.pool_classes_by_scheme = POOLS
         return self._pools.setdefault(key, pool)  # another thread may have been first
 
 
