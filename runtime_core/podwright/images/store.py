@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The images of this host: ``<root>/images`` is an OCI image layout, ``<root>/layers`` holds its unpacked layers.
+"""The images of this host: ``<root>/images`` is an OCI image layout, ``<root>/layers`` holds its unpacked layers,
+``<root>/parents`` what of their directories no layer alone can know.
 
 What is in the store was verified when it came in. An image is recorded last, when all of it is there, so a crash leaves
 at most blobs and layers that nobody names yet; the next pull uses them.
@@ -25,6 +26,7 @@ from podwright.images.documents import (
 )
 from podwright.images.layers import Layers
 from podwright.images.layout import NAME, SOURCE, Entry, Layout
+from podwright.images.parents import Parents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class ImageStore:
         self._root = root
         self._layout = Layout(os.path.join(root, "images"))
         self._layers = Layers(os.path.join(root, "layers"), podinit)
+        self._parents = Parents(os.path.join(root, "parents"))
         self._registries = registries
 
     def get(self, reference: str) -> Image | None:
@@ -113,6 +116,14 @@ class ImageStore:
                 self._unpack_again(image, missing)
         # A layer that comes twice counts where it is topmost; overlayfs refuses one directory in two places.
         return list(dict.fromkeys(self._layers.path(diff_id) for diff_id in reversed(image.diff_ids)))
+
+    def lower_dirs(self, image: Image) -> Paths:
+        """Return what a container of the image lies on, topmost first: ``layer_dirs``, and what makes them one tree."""
+        layers = self.layer_dirs(image)
+        if len(layers) < 2:
+            return layers
+        with _about(image.reference, self._root):
+            return [self._parents.make(image.diff_ids, layers), *layers]
 
     # ---- from the store ----
 
