@@ -16,6 +16,7 @@ from podtools import eventually
 from treewalk import snapshot
 
 PODINIT = Path(podwright.__file__).parent / "_bin" / "podinit"
+IMPLIED, IMPLIES = "trusted.overlay.implied", "trusted.overlay.implies"
 SOURCE = Path(podwright.__file__).parents[1] / "podinit"
 
 
@@ -42,7 +43,10 @@ def run(jail, data, podinit=PODINIT):
 def unpack(jail, *entries, form=tarfile.PAX_FORMAT):
     done = run(jail, make_tar(entries, form))
     assert (done.returncode, done.stderr) == (0, b"")
-    return {name: about for name, about in snapshot(jail).items() if name != "."}
+    found = {name: about for name, about in snapshot(jail).items() if name != "."}
+    for about in found.values():
+        about["xattrs"].pop(IMPLIED, None)
+    return found
 
 
 def refused(jail, *entries):
@@ -150,8 +154,30 @@ def test_absolute_and_odd_names_count_from_the_root(jail):
 
 
 def test_missing_parents_are_made(jail):
-    found = unpack(jail, entry("a/b/c/file", "x"))
-    assert (found["a"]["mode"], found["a"]["owner"]) == ("0o40755", "0:0")
+    """As if nothing had made them, even in a directory that passes its group on."""
+    found = unpack(jail, entry("s", kind="dir", mode=0o2777, gid=5), entry("s/b/c/file", "x", mtime=7))
+    assert (found["s/b"]["mode"], found["s/b"]["owner"], found["s/b"]["mtime"]) == ("0o40755", "0:0", 7 * 10**9)
+    assert found["s/b/c"] == found["s/b"]
+    assert found["s/b/c/file"]["owner"] == "0:0"
+
+
+def implied(jail):
+    return {name for name, about in snapshot(jail).items() if IMPLIED in about["xattrs"]}
+
+
+def test_directories_without_an_entry_are_marked(jail):
+    """Only the layers below know how they look (podwright/images/parents.py)."""
+    early = [entry("a/b/x", "x"), entry("a", kind="dir", mode=0o700), entry("c/x", "x")]
+    late = [entry("d/.wh.x"), entry("e/x"), entry("e", "a file"), entry("f/.wh..wh..opq")]
+    unpack(jail, *early, *late)
+    assert implied(jail) == {".", "a/b", "c", "d", "f"}
+    assert os.getxattr(jail, IMPLIES) == b"y"
+
+
+def test_a_layer_with_an_entry_for_each_directory_has_no_mark(jail):
+    unpack(jail, entry("./", kind="dir"), entry("a/x", "x"), entry("a", kind="dir"))
+    assert implied(jail) == set()
+    assert not [name for name in os.listxattr(jail) if name.startswith("trusted.")]
 
 
 def test_a_later_entry_replaces_an_earlier_one(jail):
@@ -380,10 +406,11 @@ def test_wrong_usage_and_a_missing_directory(tmp_path):
 
 
 def test_it_works_in_a_jail_with_few_capabilities(jail):
-    """Caught while it waits for its input: root is the directory, and only seven capabilities are left."""
+    """Caught while it waits for its input: root is the directory, and only seven capabilities and a filter are left."""
     # CHOWN 0, DAC_OVERRIDE 1, FOWNER 3, FSETID 4, SYS_ADMIN 21, MKNOD 27, SETFCAP 31 (linux/capability.h)
     wanted = sum(1 << bit for bit in (0, 1, 3, 4, 21, 27, 31))
-    process = subprocess.Popen([PODINIT, "unpack", jail], stdin=subprocess.PIPE)
+    with (jail.parent / "canary").open() as file:
+        process = subprocess.Popen([PODINIT, "unpack", jail], stdin=subprocess.PIPE, pass_fds=[file.fileno()])
     assert process.stdin is not None
     try:
         process.stdin.write(make_tar([entry("a", "x")])[:512])
@@ -391,12 +418,16 @@ def test_it_works_in_a_jail_with_few_capabilities(jail):
         proc = Path(f"/proc/{process.pid}")
         eventually(lambda: f"CapPrm:\t{wanted:016x}" in (proc / "status").read_text(), "it to drop its capabilities")
         status = (proc / "status").read_text()
+        eventually(lambda: "Seccomp:\t2" in (proc / "status").read_text(), "its filter of system calls")
         root = os.readlink(proc / "root")
+        opened = {name: os.readlink(proc / "fd" / name) for name in os.listdir(proc / "fd")}
     finally:
         process.stdin.close()
         process.wait()
     assert f"CapEff:\t{wanted:016x}" in status
+    assert f"CapBnd:\t{wanted:016x}" in status
     assert f"CapInh:\t{0:016x}" in status
+    assert str(jail.parent / "canary") not in opened.values()
     assert "NoNewPrivs:\t1" in status
     assert root == str(jail)
 

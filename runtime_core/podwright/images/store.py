@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The images of this host: ``<root>/images`` is an OCI image layout, ``<root>/layers`` holds its unpacked layers.
+"""The images of this host: ``<root>/images`` is an OCI image layout, ``<root>/layers`` holds its unpacked layers,
+``<root>/parents`` what of their directories no layer alone can know.
 
 What is in the store was verified when it came in. An image is recorded last, when all of it is there, so a crash leaves
 at most blobs and layers that nobody names yet; the next pull uses them.
@@ -18,6 +19,7 @@ from podwright.images.documents import Descriptor, Manifest, digest_of, manifest
 from podwright.images.image import Image, describe, load, platform_of, read_config
 from podwright.images.layers import Layers
 from podwright.images.layout import NAME, SOURCE, Entry, Layout
+from podwright.images.parents import Parents
 from podwright.images.platform import Platform
 from podwright.images.progress import Progress, Silent
 
@@ -50,6 +52,7 @@ class ImageStore:
         self.podinit = podinit
         self.layout = Layout(os.path.join(root, "images"))
         self.layers = Layers(os.path.join(root, "layers"), podinit)
+        self.parents = Parents(os.path.join(root, "parents"))
         self._registries = registries
 
     def get(self, reference: str, platform: Platform | None = None) -> Image | None:
@@ -122,6 +125,14 @@ class ImageStore:
         name = str(references.parse(reference))
         with _about(name, self.root):
             return self.layout.forget(name)
+
+    def lower_dirs(self, image: Image) -> Paths:
+        """Return what a container of the image lies on, topmost first: ``layer_dirs``, and what makes them one tree."""
+        layers = self.layer_dirs(image)
+        if len(layers) < 2:
+            return layers
+        with _about(image.reference, self.root):
+            return [self.parents.make(image.diff_ids, layers), *layers]
 
     # ---- from the store ----
 
