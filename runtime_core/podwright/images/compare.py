@@ -71,11 +71,12 @@ def _compare(name: str, fd: int, other: int, since: int) -> list[str]:
         ("the mode", f"{stat.S_IMODE(good.st_mode):04o}", f"{stat.S_IMODE(bad.st_mode):04o}"),
         ("the owner", f"{good.st_uid}:{good.st_gid}", f"{bad.st_uid}:{bad.st_gid}"),
         ("the attributes", _attributes(name, fd), _attributes(name, other)),
-        ("the time", good.st_mtime_ns, bad.st_mtime_ns if good.st_mtime_ns < since else good.st_mtime_ns),
         ("the device", good.st_rdev, bad.st_rdev),
     ]
-    if kind != stat.S_IFDIR:
+    if kind != stat.S_IFDIR:  # its links and its time tell of what is in it, which is compared itself
         facts.append(("the number of links", good.st_nlink, bad.st_nlink))
+        if good.st_mtime_ns < since:
+            facts.append(("the time", good.st_mtime_ns, bad.st_mtime_ns))
     if kind == stat.S_IFLNK:
         facts.append(("the target", os.readlink(name, dir_fd=fd), os.readlink(name, dir_fd=other)))
     how = [f"has {what} {found!s} instead of {wanted!s}" for what, wanted, found in facts if wanted != found]
