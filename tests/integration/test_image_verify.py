@@ -151,7 +151,7 @@ EDITS: list[tuple[str, Callable[[Path], object], str]] = [
     (".", lambda path: path.chmod(0o700), "its root has the mode 0700 instead of 0755"),
     ("folder", lambda path: os.chown(path, 9, 2), "folder has the owner 9:2 instead of 1:2"),
     ("folder/link", lambda path: os.lchown(path, 0, 0), "folder/link has the owner 0:0 instead of 5:0"),
-    ("folder/file", lambda path: os.utime(path, (1, 1)), "folder/file has the time 1000000000 instead of 0"),
+    ("folder/file", lambda path: os.utime(path, (1, 1)), "folder/file has the time 1000000000 instead of 16"),
     ("folder/file", lambda path: os.removexattr(path, "user.note"), "folder/file has the attributes {} instead of"),
     ("folder/file", lambda path: os.setxattr(path, "user.note", b"w"), "folder/file has the attributes {'user.note'"),
     ("folder/capable", lambda path: os.removexattr(path, "security.capability"), "folder/capable has the attributes"),
