@@ -242,6 +242,34 @@ def test_a_pull_after_a_killed_prune_has_all_it_needs(two, tmp_path):
         assert (found.damages, found.images, found.layers) == ([], 2, 3), f"step {step} of {total}"
 
 
+FULL = """
+import contextlib, os, sys
+from podwright.images.source import LayoutSource
+from podwright.images.store import ImageStore
+from podwright.images.upkeep import prune
+from podwright.images.used import Used
+root = sys.argv[1]
+store = ImageStore(root, podinit=sys.argv[3])
+store.take(LayoutSource(sys.argv[2], ""), "one")
+with open(f"{root}/full", "wb", buffering=0) as file, contextlib.suppress(OSError):
+    while True:
+        file.write(bytes(512))
+assert os.statvfs(root).f_bavail == 0
+print(len(prune(store, lambda: Used({}, {}), all=True).images), len(store.list()), os.statvfs(root).f_bavail > 20)
+print(*os.listdir(f"{root}/images/blobs/sha256"), *os.listdir(f"{root}/layers"))
+"""
+
+
+def test_prune_makes_room_on_a_full_disk(tmp_path):
+    layout = make_layout(tmp_path / "layout", [[entry("a", os.urandom(150_000))], [entry("b", "x")]])
+    (tmp_path / "disk").mkdir()
+    script = 'mount -t tmpfs -o size=2m tmpfs "$1" && shift && exec "$@"'
+    arguments = [tmp_path / "disk", sys.executable, "-c", FULL, tmp_path / "disk", layout, PODINIT]
+    command = ["unshare", "-m", "sh", "-c", script, "sh", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("1 0 True\n.lock\n", "")
+
+
 PULL = """
 import random, sys, time
 from podwright.images.store import ImageStore
