@@ -106,7 +106,7 @@ def test_a_range_without_being_asked():
     ],
 )
 def test_another_size_ends_it_at_once(answer, offset, size):
-    content, ranges, waits, error = fetch([answer], offset)
+    content, ranges, _, error = fetch([answer], offset)
     assert str(error) == f"the blob {BLOB.digest} comes with {size} bytes, and must have 10"
     assert not isinstance(error, TransientError)
     assert len(ranges) == 1
@@ -201,6 +201,6 @@ def test_a_drip_is_given_up_after_all_attempts(monkeypatch):
             return drip(clock, 1, 1.0)
 
     transport = FakeTransport({("GET", URL): [(200, {}, Drip())]})
-    with pytest.raises(TransientError, match="what quay.io sends comes at less than"):
+    with pytest.raises(TransientError, match=r"what quay\.io sends comes at less than"):
         list(download(Repository(parse("quay.io/a/b:1"), transport=transport, clock=clock), BLOB))
     assert len(transport.requests) == 5

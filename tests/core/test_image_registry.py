@@ -118,7 +118,7 @@ class Endless(list):
 def test_a_manifest_is_bounded(headers, read):
     body = Endless()
     registry, _ = client({("GET", TAG): [(200, headers, body)]})
-    with pytest.raises(ImageError, match="quay.io sent a manifest of more than 4194304 bytes"):
+    with pytest.raises(ImageError, match=r"quay\.io sent a manifest of more than 4194304 bytes"):
         registry.top()
     assert body.taken == read
 

@@ -74,7 +74,7 @@ class NetworkTransport:
     def __init__(self, tls: Mapping[str, Tls] | None = None, proxies: Proxies | None = None) -> None:
         self._tls = tls or {}
         self._proxies = proxies or Proxies.of_environment()
-        self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str, str, str], urllib3.PoolManager] = {}
 
     @contextlib.contextmanager
     def request(
@@ -84,12 +84,13 @@ class NetworkTransport:
         import urllib3  # 77 ms that only a command that talks to a registry pays
 
         data = body() if callable(body) else body
+        proxy = self._proxies.proxy_of(url)
         try:
-            answer = self._pool(url).request(
+            answer = self._pool(url, proxy).request(
                 method, url, headers=dict(headers), body=data, preload_content=False, redirect=False
             )
         except urllib3.exceptions.HTTPError as error:
-            raise _failure(error, url, "cannot reach") from error
+            raise _failure(error, url, "cannot reach", proxy) from error
         try:
             lowered = {name.lower(): answer.headers[name] for name in answer.headers}  # repeated ones joined by commas
             chunks = _chunks(answer, url)
@@ -107,25 +108,19 @@ class NetworkTransport:
         for pool in self._pools.values():
             pool.clear()
 
-    def _pool(self, url: str) -> "urllib3.PoolManager":
+    def _pool(self, url: str, proxy: str) -> "urllib3.PoolManager":
         import urllib3
 
-        parts = urlsplit(url)
-        host = parts.netloc if parts.scheme == "https" and parts.netloc in self._tls else ""
-        proxy = self._proxies.proxy_of(url)
-        pool = self._pools.get((host, proxy))
-        if pool is None:
-            context = self._tls.get(host, Tls()).context()
-            timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
-            kept: dict[str, Any] = {
-                "timeout": timeout,
-                "retries": False,
-                "maxsize": CONNECTIONS,
-                "ssl_context": context,
-            }
-            pool = self._proxies.manager(proxy, kept) if proxy else urllib3.PoolManager(**kept)
-            pool = self._pools.setdefault((host, proxy), pool)  # another thread may have been first
-        return pool
+        scheme, host, *_ = urlsplit(url)
+        key = (scheme, host if host in self._tls else "", proxy)
+        if pool := self._pools.get(key):
+            return pool
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
+        kept: dict[str, Any] = {"timeout": timeout, "retries": False, "maxsize": CONNECTIONS}
+        if scheme == "https":  # to read the system's authorities takes a while
+            kept["ssl_context"] = self._tls.get(host, Tls()).context()
+        pool = self._proxies.manager(proxy, kept) if proxy else urllib3.PoolManager(**kept)
+        return self._pools.setdefault(key, pool)  # another thread may have been first
 
 
 class FakeTransport:
@@ -201,8 +196,10 @@ def read_document(answer: Response, limit: int, what: str) -> bytes:
     return bytes(data)
 
 
-def _failure(error: Exception, url: str, verb: str) -> ImageError:
+def _failure(error: Exception, url: str, verb: str, proxy: str = "") -> ImageError:
     """Find the words for the user in urllib3's nest of exceptions, and tell what may pass from what will not."""
+    import http.client
+
     import urllib3
 
     cause: BaseException = error
@@ -210,13 +207,17 @@ def _failure(error: Exception, url: str, verb: str) -> ImageError:
         cause = inner
     if reason := tls_failure(cause, origin(url)):
         return ImageError(reason)
+    place = f"{origin(url)} through the proxy {origin(proxy)}" if proxy else origin(url)
     if isinstance(cause, urllib3.exceptions.LocationValueError):
-        return ImageError(f"{verb} {origin(url)}: it is no valid address")
+        return ImageError(f"{verb} {place}: it is no valid address")
     if isinstance(cause, (urllib3.exceptions.TimeoutError, TimeoutError)):
-        return TransientError(f"{verb} {origin(url)}: it did not answer in time")
+        return TransientError(f"{verb} {place}: it did not answer in time")
     if isinstance(cause, OSError) and cause.strerror:
-        return TransientError(f"{verb} {origin(url)}: {cause.strerror}")
-    return TransientError(f"{verb} {origin(url)}: {str(cause).rpartition(': ')[2] or type(cause).__name__}")
+        return TransientError(f"{verb} {place}: {cause.strerror}")
+    if isinstance(cause, http.client.HTTPException) and not isinstance(cause, http.client.RemoteDisconnected):
+        broken = isinstance(cause, http.client.IncompleteRead)
+        return TransientError(f"{verb} {place}: {'it broke off' if broken else 'it does not speak HTTP'}")
+    return TransientError(f"{verb} {place}: {str(cause).rpartition(': ')[2] or type(cause).__name__}")
 
 
 def _inner(error: BaseException) -> BaseException | None:

@@ -29,7 +29,11 @@ class Proxies(NamedTuple):
             return environ.get(name.lower(), "") or environ.get(name, "")
 
         exceptions = (item.strip().lower() for item in variable("NO_PROXY").split(","))
-        return cls(variable("HTTP_PROXY"), variable("HTTPS_PROXY"), tuple(filter(None, exceptions)))
+        http, https = (
+            f"http://{proxy}" if proxy and "://" not in proxy else proxy
+            for proxy in (variable("HTTP_PROXY"), variable("HTTPS_PROXY"))
+        )
+        return cls(http, https, tuple(filter(None, exceptions)))
 
     def proxy_of(self, url: str) -> str:
         """Return the proxy for a URL, or nothing; what is on this machine is never asked of another."""
@@ -45,7 +49,7 @@ class Proxies(NamedTuple):
         """Return what asks ``proxy``; ``kept`` is what the connections are made with."""
         import urllib3
 
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        parts = urlsplit(proxy)
         place = parts.netloc.rpartition("@")[2]
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ImageError(f"the proxy {parts.scheme}://{place} of the environment is not an http:// or https:// one")
