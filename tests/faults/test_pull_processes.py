@@ -4,6 +4,7 @@
 What the store looks like afterwards is checked by the fixture ``store``.
 """
 
+import contextlib
 import os
 import random
 import signal
