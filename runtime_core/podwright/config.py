@@ -36,6 +36,21 @@ class ExternalRuntime(NamedTuple):
     """Global options, given before those of podwright and the verb."""
 
 
+class RegistryHost(NamedTuple):
+    """A registry or a mirror: a section ``[registries.hosts."HOST[:PORT]"]`` of the file."""
+
+    name: str
+    """Host, with a port when images' references have one."""
+    mirrors: tuple[str, ...] = ()
+    """``HOST[:PORT][/PREFIX]``, asked before the registry, in this order."""
+    ca: str = ""
+    """A file with authorities that are trusted besides the system's."""
+    certificate: str = ""
+    """A file with what the host proves itself with to the registry."""
+    key: str = ""
+    """The certificate's key, unless it is in the same file."""
+
+
 class Config(NamedTuple):
     """What a host may set. Section ``[network] bridge`` of the file is the attribute ``network_bridge``."""
 
@@ -54,6 +69,12 @@ class Config(NamedTuple):
     """Most processes of one pod (the kubelet's podPidsLimit)."""
     registries_insecure: tuple[str, ...] = ()
     """Registries (host[:port]) reached over plain HTTP, besides those on loopback."""
+    registries_auth_file: str = ""
+    """Logins (containers-auth.json(5)); empty for where podman and docker keep theirs."""
+    registries_policy: str = ""
+    """Which signatures an image must have (containers-policy.json(5)); empty for none."""
+    registries_hosts: tuple[RegistryHost, ...] = ()
+    """Registries and mirrors of which there is something to say, by their names' order."""
     pods_runtime: str = OWN_RUNTIME
     """What runs the containers of a pod that names no runtime: ``podwright``, or one of ``runtimes``."""
     runtimes: tuple[ExternalRuntime, ...] = ()

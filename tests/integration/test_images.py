@@ -292,7 +292,7 @@ def test_no_registry_there(store, tmp_path):
     ("lie", "reason"),
     [
         ("wrong-bytes", "came with other content: its digest is sha256:"),
-        ("wrong-size", "is longer than"),
+        ("wrong-size", "bytes, and must have"),
         ("truncated", "the connection to 127.0.0.1"),
     ],
 )
@@ -309,7 +309,7 @@ def test_a_registry_that_lies_about_the_configuration_or_a_manifest(store, tmp_p
         refused(store, tmp_path, registry.reference, f"the configuration {config} came with the digest")
         pinned = registry.reference.removesuffix(":1") + f"@{digest(honest)}"
         registry.manifests[f"image/{digest(honest)}"] = (media_type, honest + b" ")
-        refused(store, tmp_path, pinned, "the registry sent a manifest whose digest is")
+        refused(store, tmp_path, pinned, "sent a manifest whose digest is")
         registry.manifests["image/1"] = (media_type, b" " * (5 << 20))
         refused(store, tmp_path, registry.reference, "more than 4194304 bytes")
 
