@@ -154,6 +154,16 @@ class Layout:
             others = [other for other in self.entries() if other.annotations.get(NAME) != name]
             write_atomic(self._index, _index_document([*others, entry]), mode=0o644)
 
+    def forget(self, name: str) -> bool:
+        """Take a name out of the index; tells whether it was there."""
+        with locked(os.path.join(self.root, ".lock")):
+            entries = self.entries()
+            others = [entry for entry in entries if entry.annotations.get(NAME) != name]
+            if len(others) == len(entries):
+                return False
+            write_atomic(self._index, _index_document(others), mode=0o644)
+            return True
+
 
 def _remove_unlocked(path: str) -> None:
     if not is_locked(path):

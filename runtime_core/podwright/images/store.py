@@ -63,6 +63,7 @@ class ImageStore:
         self._layout = Layout(os.path.join(root, "images"))
         self._layers = Layers(os.path.join(root, "layers"), podinit)
         self._registries = registries
+        self.root, self.podinit, self.layout, self.layers = root, podinit, self._layout, self._layers
 
     def get(self, reference: str) -> Image | None:
         """Return an image that is in the store, or None: also when it is damaged, and a pull would mend it."""
@@ -113,6 +114,12 @@ class ImageStore:
                 self._unpack_again(image, missing)
         # A layer that comes twice counts where it is topmost; overlayfs refuses one directory in two places.
         return list(dict.fromkeys(self._layers.path(diff_id) for diff_id in reversed(image.diff_ids)))
+
+    def remove(self, reference: str) -> bool:
+        """Forget an image's name; what it took of the disk comes back with ``upkeep.prune``."""
+        name = str(references.parse(reference))
+        with _about(name, self._root):
+            return self._layout.forget(name)
 
     # ---- from the store ----
 
