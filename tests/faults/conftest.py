@@ -13,8 +13,8 @@ from pulls import Store
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A store of this test's own; at the end nothing in it is damaged, and ``prune`` removes what is half done."""
-    store = Store(tmp_path / "root")
-    yield store
+    with Store(tmp_path / "root") as store:
+        yield store
     try:
         store.check()
         store.prune()

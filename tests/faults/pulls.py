@@ -5,14 +5,21 @@ world = Store(tmp_path / "root")
 world.pull(registry.reference).refused("its layer", "came with 3 bytes")
 """
 
-import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from podwright.images.contents import contents
+from podwright.images.inventory import take
+from podwright.images.store import ImageStore
+from podwright.images.upkeep import prune
+from podwright.images.used import Used
+from podwright.images.verify import verify
+from podwright.runtime import PODINIT
 
 PULLER = Path(__file__).with_name("puller.py")
 MEMORY = 150  # MiB that a pull may take, of which the interpreter and its modules take 50
@@ -82,14 +89,24 @@ class Pull:
 
 
 class Store:
-    """The store in the folder ``root``."""
+    """The store in the folder ``root``. Leaving it ends the pulls that a failed test has left."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.ingest = root / "images" / "ingest"
+        self._pulls: list[Pull] = []
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pull in self._pulls:
+            if pull.process.poll() is None:
+                pull.kill()
 
     def start(self, reference: str, auth: dict[str, str] | None = None) -> Pull:
-        return Pull(self.root, reference, auth)
+        self._pulls.append(Pull(self.root, reference, auth))
+        return self._pulls[-1]
 
     def pull(self, reference: str, auth: dict[str, str] | None = None) -> Ended:
         return self.start(reference, auth).go().ended()
@@ -114,65 +131,31 @@ class Store:
         return {f"sha256:{name}": (self.ingest / name).stat().st_size for name in _names(self.ingest)}
 
     def images(self) -> list[str]:
-        index = self.root / "images" / "index.json"
-        entries = json.loads(index.read_text())["manifests"] if index.exists() else []
-        return sorted(entry["annotations"]["org.opencontainers.image.ref.name"] for entry in entries)
+        return sorted(content.name for content in contents(self.open().layout))
 
     def check(self) -> None:
         """Check that nothing in the store is damaged or half made, and that nothing unexpected lies about.
 
-        What another pull would go on with may be there.
+        Of what is half made there may only be blobs that another pull would go on with.
         """
-        images, layers = self.root / "images", self.root / "layers"
         assert _names(self.root) <= {"images", "layers"}
-        assert _names(images) <= {"oci-layout", "index.json", ".lock", ".gate", "blobs", "ingest"}
-        assert [name for name in _names(layers) - {".lock"} if not HEX.fullmatch(name)] == []
+        assert [path for path in take(str(self.root)).unfinished if Path(path).parent != self.ingest] == []
         assert [name for name in _names(self.ingest) if not HEX.fullmatch(name)] == []
-        blobs = images / "blobs" / "sha256"
-        assert {name: _digest(blobs / name) for name in _names(blobs)} == {name: name for name in _names(blobs)}
-        self._check_images(blobs)
-
-    def _check_images(self, blobs: Path) -> None:
-        index = images_index(self.root)
-        for entry in index:
-            manifest = json.loads((blobs / entry["digest"].removeprefix("sha256:")).read_text())
-            needed = [manifest["config"], *manifest["layers"]]
-            assert [item for item in needed if item["digest"] not in self.blobs()] == []
-            config = json.loads((blobs / manifest["config"]["digest"].removeprefix("sha256:")).read_text())
-            diff_ids = {diff_id.removeprefix("sha256:") for diff_id in config["rootfs"]["diff_ids"]}
-            assert diff_ids <= _names(self.root / "layers")
+        found = verify(self.open(), lambda: Used({}, {}))
+        assert found.damages == []
+        assert found.images == len(self.images())
 
     def prune(self) -> None:
         """Remove what no image needs, and check that nothing else is left."""
-        from podwright.images.upkeep import prune
+        prune(self.open(), lambda: Used({}, {}))
+        left, needed = take(str(self.root)), contents(self.open().layout)
+        assert left.unfinished == []
+        assert set(left.blobs) == {digest for content in needed for digest in content.blobs}
+        assert set(left.layers) == {diff_id for content in needed for diff_id in content.layers}
 
-        prune(self.open(), set(), set(self.images()))
-        assert self.unfinished() == {}
-        needed = {digest for entry in images_index(self.root) for digest in self._needs(entry)}
-        assert self.blobs() == needed
-
-    def _needs(self, entry: dict[str, Any]) -> list[str]:
-        path = self.root / "images" / "blobs" / "sha256" / entry["digest"].removeprefix("sha256:")
-        manifest = json.loads(path.read_text())
-        return [entry["digest"], manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])]
-
-    def open(self) -> Any:
-        """Return the podwright.images.store.ImageStore."""
-        from podwright.images.store import ImageStore
-        from podwright.runtime import PODINIT
-
+    def open(self) -> ImageStore:
         return ImageStore(str(self.root), podinit=PODINIT)
-
-
-def images_index(root: Path) -> list[dict[str, Any]]:
-    index = root / "images" / "index.json"
-    return json.loads(index.read_text())["manifests"] if index.exists() else []
 
 
 def _names(folder: Path) -> set[str]:
     return set(os.listdir(folder)) if folder.is_dir() else set()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -27,8 +27,8 @@ def disk(folder: Path, options: str) -> Iterator[Store]:
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "podwright-test", folder], check=True)
     try:
-        store = Store(folder / "root")
-        yield store
+        with Store(folder / "root") as store:
+            yield store
         store.check()
         store.prune()
         store.check()
