@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 from podwright.errors import ImageError
@@ -19,6 +19,7 @@ from podwright.images.documents import MAX_DOCUMENT, OCI_INDEX, Descriptor, pars
 NAME = "org.opencontainers.image.ref.name"
 SOURCE = "dev.podwright.image.digest"
 """Annotation: the digest that the name had at its registry (an index's, where ``digest`` is one platform's)."""
+MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 CHUNK = 256 * 1024  # bytes
 
 
@@ -46,22 +47,31 @@ class Layout:
         with locked(os.path.join(self.root, ".lock")):
             if not os.path.exists(self._index):
                 write_atomic(self._index, _index_document([]), mode=0o644)
-            write_atomic(marker, b'{"imageLayoutVersion":"1.0.0"}', mode=0o644)
+            write_atomic(marker, MARKER, mode=0o644)
 
     def check(self) -> None:
         """Raise ImageError when the folder is no layout that this program understands."""
         try:
-            version = parse_object(_read(os.path.join(self.root, "oci-layout")), "file oci-layout")
+            check_marker(_read(os.path.join(self.root, "oci-layout")), self.root)
         except FileNotFoundError:
             raise ImageError(f"{self.root} is not an OCI image layout: it has no file oci-layout") from None
-        if version.get("imageLayoutVersion") != "1.0.0":
-            raise ImageError(f"{self.root} is an OCI image layout of another version than 1.0.0")
 
     # ---- blobs ----
 
     def blob_path(self, digest: str) -> str:
         """Return where the blob of a (checked) digest is, or would be."""
         return os.path.join(self._blobs, digest.removeprefix("sha256:"))
+
+    def ingest_path(self, digest: str) -> str:
+        """Return where the blob of a (checked) digest is while it is being fetched (ingest.py)."""
+        return os.path.join(self.root, "ingest", digest.removeprefix("sha256:"))
+
+    def ingested(self, descriptor: Descriptor) -> int:
+        """Return how many bytes of a blob have come so far."""
+        try:
+            return min(os.stat(self.ingest_path(descriptor.digest)).st_size, descriptor.size)
+        except FileNotFoundError:
+            return 0
 
     def has(self, descriptor: Descriptor) -> bool:
         """Tell whether a blob is there: what is in the store was verified when it came in."""
@@ -78,7 +88,7 @@ class Layout:
             return None
         return data if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest else None
 
-    def chunks(self, digest: str, offset: int = 0) -> Iterator[bytes]:
+    def chunks(self, digest: str, offset: int = 0) -> Generator[bytes, None, None]:
         """Read a blob piece by piece, unchecked."""
         with open(self.blob_path(digest), "rb", buffering=0) as file:
             file.seek(offset)
@@ -126,11 +136,7 @@ class Layout:
     def entries(self) -> list[Entry]:
         """Return what the index names; an empty list when there is no index."""
         try:
-            document = parse_object(_read(self._index), "file")
-            manifests = document.get("manifests")
-            if not isinstance(manifests, list):
-                raise ImageError("it has no list manifests")
-            return [_entry(item) for item in manifests]
+            return parse_entries(_read(self._index))
         except FileNotFoundError:
             return []
         except ImageError as error:
@@ -163,6 +169,20 @@ class Layout:
                 return False
             write_atomic(self._index, _index_document(others), mode=0o644)
             return True
+
+
+def check_marker(data: bytes, where: str) -> None:
+    """Raise ImageError when a layout's file oci-layout says that it is of a version that this program does not know."""
+    if parse_object(data, "file oci-layout").get("imageLayoutVersion") != "1.0.0":
+        raise ImageError(f"{where} is an OCI image layout of another version than 1.0.0")
+
+
+def parse_entries(data: bytes) -> list[Entry]:
+    """Return what a layout's index.json names."""
+    manifests = parse_object(data, "file").get("manifests")
+    if not isinstance(manifests, list):
+        raise ImageError("it has no list manifests")
+    return [_entry(item) for item in manifests]
 
 
 def _remove_unlocked(path: str) -> None:

@@ -16,9 +16,7 @@ from podwright.images.documents import (
     MAX_DOCUMENT,
     Descriptor,
     Manifest,
-    choose_platform,
     digest_of,
-    is_index,
     manifest_type,
     parse_config,
     parse_manifest,
@@ -100,11 +98,11 @@ class ImageStore:
 
     def import_layout(self, path: str, reference: str) -> Image:
         """Take an image from an OCI layout: ``path`` is its folder (with one image in it), or ``folder:name``."""
-        from podwright.images.source import LayoutSource
+        from podwright.images.source import LayoutSource, split_path
 
         name = str(references.parse(reference))
         with _about(name, self._root):
-            return self._fetch(name, LayoutSource(path))
+            return self._fetch(name, LayoutSource(*split_path(path)))
 
     def layer_dirs(self, image: Image) -> Paths:
         """Return the image's lower directories, topmost first; unpacks from the store what is missing."""
@@ -150,17 +148,20 @@ class ImageStore:
     # ---- into the store ----
 
     def _fetch(self, name: str, source: "Source") -> Image:
+        from podwright.images.source import manifest_for
+
         try:
             self._layout.create()
             top = source.top()
-            data = source.manifest(choose_platform(top)) if is_index(top) else top
+            data = manifest_for(source, top)
             manifest = parse_manifest(data)
             raw_config = self._fetch_config(source, manifest.config)
             config = parse_config(raw_config, len(manifest.layers))
-            for layer, diff_id in zip(manifest.layers, config["rootfs"]["diff_ids"], strict=True):
-                if not self._layout.has(layer):
-                    self._layout.add(layer, source.blob(layer))
-                self._unpack(layer, diff_id)
+            from podwright.images.fetch import Fetch
+            from podwright.images.progress import Silent
+
+            layers = list(zip(manifest.layers, config["rootfs"]["diff_ids"], strict=True))
+            Fetch(self._layout, self._layers, source, Silent()).run(layers)
         finally:
             source.close()
         descriptor = Descriptor(manifest_type(data), digest_of(data), len(data))
