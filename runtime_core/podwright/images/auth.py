@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from podwright.errors import ImageError
 from podwright.images.credentials import Login
@@ -229,6 +229,12 @@ class Authorizer:
 def check_url(endpoint: Endpoint, url: str, verb: str) -> None:
     """Refuse a place without HTTPS that a registry with HTTPS sends us to."""
     scheme = url.partition("://")[0].lower()
+    try:
+        whole = bool(urlsplit(url).hostname and urlsplit(url).port != 0)
+    except ValueError:
+        whole = False
+    if not whole and scheme in ("http", "https"):
+        raise ImageError(f"{endpoint.host} {verb} to what is no URL")
     if scheme != "https" and not (scheme == "http" and endpoint.plain):
         raise ImageError(f"{endpoint.host} {verb} to {scheme}://{origin(url)}, which is not HTTPS")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 30.0  # seconds between two packets
 CHUNK = 256 * 1024  # bytes
+SHORT = 16 * 1024  # bytes
 CONNECTIONS = 16  # kept open to one host: as many as layers are fetched at once
 
 Body = bytes | Callable[[], Iterator[bytes]]
@@ -91,7 +92,11 @@ class NetworkTransport:
             raise _failure(error, url, "cannot reach") from error
         try:
             lowered = {name.lower(): answer.headers[name] for name in answer.headers}  # repeated ones joined by commas
-            yield Response(answer.status, lowered, _chunks(answer, url), url)
+            chunks = _chunks(answer, url)
+            yield Response(answer.status, lowered, chunks, url)
+            if answer.length_remaining is not None and answer.length_remaining <= SHORT:
+                with contextlib.suppress(ImageError):
+                    next(chunks, None)  # most likely it is here already, and without it the connection can serve again
         finally:
             # A connection with unread bytes cannot serve another request: close it instead of draining it.
             answer.close()
@@ -201,9 +206,7 @@ def _failure(error: Exception, url: str, verb: str) -> ImageError:
     import urllib3
 
     cause: BaseException = error
-    while inner := getattr(cause, "reason", None) or cause.__cause__:
-        if not isinstance(inner, BaseException):
-            break
+    while inner := _inner(cause):
         cause = inner
     if reason := tls_failure(cause, origin(url)):
         return ImageError(reason)
@@ -214,3 +217,8 @@ def _failure(error: Exception, url: str, verb: str) -> ImageError:
     if isinstance(cause, OSError) and cause.strerror:
         return TransientError(f"{verb} {origin(url)}: {cause.strerror}")
     return TransientError(f"{verb} {origin(url)}: {str(cause).rpartition(': ')[2] or type(cause).__name__}")
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    candidates = (getattr(error, "reason", None), error.__cause__, *error.args)
+    return next((inner for inner in candidates if isinstance(inner, BaseException)), None)

@@ -113,8 +113,8 @@ class Repository:
     @contextmanager
     def _attempt(self, method: str, url: str, headers: Mapping[str, str], body: Body | None) -> Iterator[Response]:
         """Send a request over its redirects, and once more when the registry wants a login or another token."""
-        answered = False
-        for _ in range(MAX_REDIRECTS + 2):
+        answered, redirects = False, 0
+        while redirects <= MAX_REDIRECTS:
             authorization = self._authorizer.header() if self._is_ours(url) else ""
             with self._transport.request(method, url, _headers(headers, authorization), body) as answer:
                 if answer.status == 401 and self._is_ours(url) and not answered:
@@ -122,6 +122,7 @@ class Repository:
                     self._authorizer.answer(answer.headers.get("www-authenticate", ""), authorization)
                 elif answer.status in _REDIRECTS and "location" in answer.headers:
                     url = self._redirected(answer, method)
+                    redirects += 1
                 else:
                     slow = f"what {self.endpoint.host} sends"
                     yield answer._replace(chunks=paced(answer.chunks, self._clock, slow))
