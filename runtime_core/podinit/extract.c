@@ -5,203 +5,209 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "attributes.h"
 #include "tree.h"
 #include "util.h"
 
 #define WHITEOUT ".wh."
 #define OPAQUE ".wh..wh..opq"
-#define MAX_DIRECTORY_BYTES ((size_t)64 << 20) // of names kept until the end: about a million directories
 
-// An entry's place: its open directory and its last component ("." when it is the root itself).
-struct place {
-	int parent;
-	const char *base;
-};
-
-static const struct timespec *times_of(const struct tar_entry *entry, struct timespec times[2])
+int extract_start(struct extract *extract, int root, struct failure *failure)
 {
-	times[0] = times[1] = entry->mtime;
-	return times;
+	static const struct timespec as_it_is = { .tv_nsec = UTIME_OMIT };
+
+	extract->uid = geteuid();
+	extract->gid = getegid();
+	extract->here.root = extract->target.root = root;
+	extract->here.fd = extract->target.fd = -1;
+	extract->here.acls = fgetxattr(root, "system.posix_acl_default", NULL, 0) > 0;
+	return directories_add(&extract->directories, "", 0, &as_it_is, true, failure);
 }
 
-// ---- attributes ----
-
-// Attributes that speak to this host and not about the file: overlayfs would obey the former two, and a label is
-// given by the host's own policy.
-static bool is_host_xattr(const char *name)
+int extract_finish(struct extract *extract, int out, struct failure *failure)
 {
-	return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0 ||
-	       strcmp(name, "security.selinux") == 0;
+	int result = directories_settle(&extract->directories, &extract->here, out, failure);
+
+	cursor_leave(&extract->here);
+	cursor_leave(&extract->target);
+	return result;
 }
 
-static int set_xattrs(const struct place *place, const struct tar_entry *entry, struct failure *failure)
-{
-	if (entry->xattr_count > 0 && fchdir(place->parent) < 0) // see tree_set_opaque
-		return fail(failure, "cannot enter its directory: %m");
-	for (size_t i = 0; i < entry->xattr_count; i++) {
-		const struct tar_xattr *xattr = &entry->xattrs[i];
+// ---- files, links and nodes ----
 
-		if (!is_host_xattr(xattr->name) && lsetxattr(place->base, xattr->name, xattr->value, xattr->size, 0) < 0)
-			return fail(failure, "cannot set the extended attribute %.100s: %m", xattr->name);
+// Removes what an earlier entry made under this name. The cursor of hard links may be in it.
+static int clear_place(struct extract *extract, const struct place *place, struct failure *failure)
+{
+	cursor_leave(&extract->target);
+	if (tree_remove(place->parent, place->base) < 0)
+		return fail(failure, "cannot replace an earlier entry: %m");
+	return 0;
+}
+
+static int make_file(const struct place *place, const struct tar_entry *entry)
+{
+	return openat(place->parent, place->base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		      entry->mode & 0777);
+}
+
+static int make_symlink(const struct place *place, const struct tar_entry *entry)
+{
+	return symlinkat(entry->link, place->parent, place->base);
+}
+
+static int make_node(const struct place *place, const struct tar_entry *entry)
+{
+	mode_t kind = entry->type == TAR_FIFO ? S_IFIFO : entry->type == TAR_CHAR ? S_IFCHR : S_IFBLK;
+
+	return mknodat(place->parent, place->base, kind | (entry->mode & 0777), makedev(entry->major, entry->minor));
+}
+
+// Calls make, a second time when there was something: what it returns, or -1.
+static int make_anew(struct extract *extract, const struct place *place, const struct tar_entry *entry,
+		     int (*make)(const struct place *, const struct tar_entry *), const char *what,
+		     struct failure *failure)
+{
+	int made = make(place, entry);
+
+	if (made < 0 && errno == EEXIST) {
+		if (clear_place(extract, place, failure) < 0)
+			return -1;
+		made = make(place, entry);
+	}
+	return made < 0 ? fail(failure, "cannot make the %s: %m", what) : made;
+}
+
+static int write_at(int fd, const char *data, size_t size, int64_t offset)
+{
+	while (size > 0) {
+		ssize_t n = pwrite(fd, data, size, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		data += n;
+		size -= (size_t)n;
+		offset += n;
 	}
 	return 0;
 }
 
-// The order matters: chown(2) clears set-id bits and file capabilities, and everything moves the times.
-static int set_attributes(const struct place *place, const struct tar_entry *entry, struct failure *failure)
+// Writes the content, and leaves holes where a sparse file has them.
+static int fill_file(int fd, struct tar *tar, const struct tar_entry *entry, struct failure *failure)
 {
-	struct timespec times[2];
-
-	if (fchownat(place->parent, place->base, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(failure, "cannot set its owner %u:%u: %m", entry->uid, entry->gid);
-	if (entry->type != TAR_SYMLINK && fchmodat(place->parent, place->base, entry->mode, 0) < 0)
-		return fail(failure, "cannot set its mode: %m");
-	if (set_xattrs(place, entry, failure) < 0)
-		return -1;
-	if (utimensat(place->parent, place->base, times_of(entry, times), AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(failure, "cannot set its time: %m");
-	return 0;
-}
-
-// ---- files ----
-
-static int make_file(const struct place *place, struct tar *tar, struct failure *failure)
-{
-	cleanup_fd int fd = openat(place->parent, place->base,
-				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	const char *chunk;
+	int64_t offset, end = 0;
 	ssize_t n;
 
-	if (fd < 0)
-		return fail(failure, "cannot make the file: %m");
-	while ((n = tar_data(tar, &chunk, failure)) > 0)
-		if (write_all(fd, chunk, (size_t)n) < 0)
+	while ((n = tar_data(tar, &chunk, &offset, failure)) > 0) {
+		if (write_at(fd, chunk, (size_t)n, offset) < 0)
 			return fail(failure, "cannot write the file: %m");
+		end = offset + n;
+	}
+	if (n == 0 && end < entry->size && ftruncate(fd, entry->size) < 0)
+		return fail(failure, "cannot write the file: %m");
 	return (int)n;
 }
 
-static int make_node(const struct place *place, const struct tar_entry *entry, struct failure *failure)
+static int extract_file(struct extract *extract, struct tar *tar, struct place *place, const struct tar_entry *entry,
+			struct failure *failure)
 {
-	mode_t kind = entry->type == TAR_FIFO ? S_IFIFO : entry->type == TAR_CHAR ? S_IFCHR : S_IFBLK;
+	cleanup_fd int fd = make_anew(extract, place, entry, make_file, "file", failure);
 
-	if (mknodat(place->parent, place->base, kind | 0600, makedev(entry->major, entry->minor)) < 0)
-		return fail(failure, "cannot make the %s: %m", entry->type == TAR_FIFO ? "FIFO" : "device");
-	return 0;
+	if (fd < 0 || fill_file(fd, tar, entry, failure) < 0)
+		return -1;
+	place->fd = fd;
+	return attributes_set(place, entry, failure);
 }
 
-static int make_symlink(const struct place *place, const struct tar_entry *entry, struct failure *failure)
+static int extract_other(struct extract *extract, const struct place *place, const struct tar_entry *entry,
+			 struct failure *failure)
 {
-	if (symlinkat(entry->link, place->parent, place->base) < 0)
-		return fail(failure, "cannot make the symbolic link: %m");
-	return 0;
+	bool link = entry->type == TAR_SYMLINK;
+	const char *what = link ? "symbolic link" : entry->type == TAR_FIFO ? "FIFO" : "device";
+
+	if (make_anew(extract, place, entry, link ? make_symlink : make_node, what, failure) < 0)
+		return -1;
+	return attributes_set(place, entry, failure);
 }
 
 // ---- directories ----
 
-static int remember_time(struct extract *extract, const char *path, const struct tar_entry *entry,
-			 struct failure *failure)
-{
-	size_t size = strlen(path) + 1 + sizeof(struct directory_time);
-	char *copy;
-
-	if (size > MAX_DIRECTORY_BYTES - extract->bytes)
-		return fail(failure, "the layer has too many directories");
-	if (extract->count == extract->capacity) {
-		size_t capacity = extract->capacity ? extract->capacity * 2 : 256;
-		void *grown = reallocarray(extract->directories, capacity, sizeof *extract->directories);
-
-		if (!grown)
-			return fail(failure, "out of memory");
-		extract->directories = grown;
-		extract->capacity = capacity;
-	}
-	copy = strdup(path);
-	if (!copy)
-		return fail(failure, "out of memory");
-	extract->directories[extract->count++] = (struct directory_time){ copy, entry->mtime };
-	extract->bytes += size;
-	return 0;
-}
-
 // A directory keeps what an earlier entry put into it, and takes the attributes of the later one.
-static int make_directory(const struct place *place, struct failure *failure)
+static int extract_directory(struct extract *extract, struct place *place, const struct tar_entry *entry,
+			     struct failure *failure)
 {
-	if (tree_make_directory(place->parent, place->base) == 0)
-		return 0;
-	if (errno == ENOTDIR && tree_remove(place->parent, place->base) == 0 &&
-	    tree_make_directory(place->parent, place->base) == 0)
-		return 0;
-	return fail(failure, "cannot make the directory: %m");
-}
+	int made = tree_make_directory(place->parent, place->base, entry->mode & 0777);
 
-static int set_directory_time(int root, char *path, const struct timespec *mtime, struct failure *failure)
-{
-	struct timespec times[2] = { *mtime, *mtime };
-	struct tree_path split = tree_split(path);
-	cleanup_fd int parent = tree_open(root, split.directory);
-	const char *base = *split.base ? split.base : ".";
-	struct stat info;
-
-	// A later entry may have replaced the directory or one above it.
-	if (parent < 0 || fstatat(parent, base, &info, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(info.st_mode))
-		return 0;
-	if (utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(failure, "cannot set the time of the directory %.256s: %m", base);
-	return 0;
-}
-
-int extract_finish(struct extract *extract, struct failure *failure)
-{
-	int result = 0;
-
-	for (size_t i = 0; i < extract->count; i++) {
-		struct directory_time *directory = &extract->directories[i];
-
-		if (result == 0)
-			result = set_directory_time(extract->root, directory->path, &directory->mtime, failure);
-		free(directory->path);
+	if (made < 0 && errno == ENOTDIR) {
+		if (clear_place(extract, place, failure) < 0)
+			return -1;
+		made = tree_make_directory(place->parent, place->base, entry->mode & 0777);
 	}
-	free(extract->directories);
-	*extract = (struct extract){ .root = extract->root };
-	return result;
+	if (made < 0)
+		return fail(failure, "cannot make the directory: %m");
+	place->exact = place->exact && made;
+	if (attributes_set(place, entry, failure) < 0)
+		return -1;
+	if (entry->xattr_count > 0)
+		extract->here.acls = true;
+	if (strcmp(place->base, ".") == 0)
+		cursor_leave(&extract->here); // it is there, and may have got what others inherit
+	return 0;
 }
 
 // ---- hard links ----
 
-static int make_hardlink(struct extract *extract, const struct place *place, const struct tar_entry *entry,
-			 struct failure *failure)
+// Finds the target's directory; target is its path, which is split: a descriptor or -1.
+static int find_target(struct extract *extract, const struct tree_path *target, const char *link, struct stat *info,
+		       struct failure *failure)
 {
-	char path[PATH_MAX];
-	const char *wrong;
+	int directory = cursor_find(&extract->target, target->directory);
+
+	if (directory < 0 && errno == ELOOP)
+		return fail(failure, "its hard link target %.256s goes through a symbolic link", link);
+	if (directory < 0 || !*target->base || fstatat(directory, target->base, info, AT_SYMLINK_NOFOLLOW) < 0)
+		return fail(failure, "its hard link target %.256s is not in the layer", link);
+	return directory;
+}
+
+// The link has its inode's attributes. Its target must be in this layer, as every program that keeps layers apart
+// demands: one of a lower layer would be another file as soon as it is copied up.
+static int extract_hardlink(struct extract *extract, const struct place *place, const struct tar_entry *entry,
+			    struct failure *failure)
+{
+	const char *wrong = tree_clean(entry->link, extract->link);
 	struct tree_path target;
 	struct stat old, new;
-	cleanup_fd int directory = -1;
+	int directory;
 
-	wrong = tree_clean(entry->link, path);
 	if (wrong)
 		return fail(failure, "its hard link target %.256s %s", entry->link, wrong);
-	target = tree_split(path);
-	directory = tree_open(extract->root, target.directory);
-	if (directory < 0 && errno == ELOOP)
-		return fail(failure, "its hard link target %.256s goes through a symbolic link", entry->link);
-	if (directory < 0 || !*target.base || fstatat(directory, target.base, &old, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(failure, "its hard link target %.256s is not in the layer", entry->link);
-	if (fstatat(place->parent, place->base, &new, AT_SYMLINK_NOFOLLOW) == 0 && new.st_dev == old.st_dev &&
-	    new.st_ino == old.st_ino)
-		return 0; // linked to itself, or listed twice
-	if (tree_remove(place->parent, place->base) < 0)
-		return fail(failure, "cannot replace an earlier entry: %m");
-	if (linkat(directory, target.base, place->parent, place->base, 0) < 0) // 0: a symbolic link is linked itself
-		return fail(failure, "cannot make the hard link to %.256s: %m", entry->link);
-	return 0;
+	target = tree_split(extract->link);
+	directory = find_target(extract, &target, entry->link, &old, failure);
+	if (directory < 0)
+		return -1;
+	if (linkat(directory, target.base, place->parent, place->base, 0) == 0) // 0: a symbolic link is linked itself
+		return 0;
+	if (errno == EEXIST && fstatat(place->parent, place->base, &new, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (new.st_dev == old.st_dev && new.st_ino == old.st_ino)
+			return 0; // linked to itself, or listed twice
+		if (clear_place(extract, place, failure) < 0)
+			return -1;
+		directory = find_target(extract, &target, entry->link, &old, failure);
+		if (directory < 0)
+			return -1;
+		if (linkat(directory, target.base, place->parent, place->base, 0) == 0)
+			return 0;
+	}
+	return fail(failure, "cannot make the hard link to %.256s: %m", entry->link);
 }
 
 // ---- whiteouts ----
@@ -214,24 +220,30 @@ static int make_whiteout(int parent, const char *name, struct failure *failure)
 
 	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return fail(failure, "a whiteout of nothing");
-	if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
-		if (S_ISDIR(info.st_mode) && tree_set_opaque(parent, name) < 0)
-			return fail(failure, "cannot make %.256s opaque: %m", name);
+	if (mknodat(parent, name, S_IFCHR, makedev(0, 0)) == 0)
 		return 0;
-	}
-	if (mknodat(parent, name, S_IFCHR, makedev(0, 0)) < 0)
+	if (errno != EEXIST || fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail(failure, "cannot make the whiteout: %m");
+	if (S_ISDIR(info.st_mode) && tree_set_opaque(parent, name) < 0)
+		return fail(failure, "cannot make %.256s opaque: %m", name);
 	return 0;
 }
 
-static int extract_whiteout(struct extract *extract, const struct tree_path *path, struct failure *failure)
+// A whiteout below what is no directory in this layer hides nothing that is not hidden by that already. umoci writes
+// them when a directory has become a file or a symbolic link.
+static int extract_whiteout(struct extract *extract, const struct tree_path *split, const struct timespec *mtime,
+			    struct failure *failure)
 {
-	cleanup_fd int parent = tree_open_or_make(extract->root, path->directory, failure);
+	int parent = cursor_find(&extract->here, split->directory);
 
+	if (parent < 0 && (errno == ENOTDIR || errno == ELOOP))
+		return 0;
+	if (parent < 0)
+		parent = cursor_make(&extract->here, split->directory, &extract->directories, mtime, failure);
 	if (parent < 0)
 		return -1;
-	if (strcmp(path->base, OPAQUE) != 0)
-		return make_whiteout(parent, path->base + strlen(WHITEOUT), failure);
+	if (strcmp(split->base, OPAQUE) != 0)
+		return make_whiteout(parent, split->base + strlen(WHITEOUT), failure);
 	if (tree_set_opaque(parent, ".") < 0)
 		return fail(failure, "cannot make its directory opaque: %m");
 	return 0;
@@ -250,54 +262,43 @@ static bool is_aufs_metadata(const char *clean)
 
 // ---- entries ----
 
-// Makes the thing itself; what was there before goes first, unless both are directories.
-static int make_entry(struct extract *extract, struct tar *tar, const struct place *place,
-		      const struct tar_entry *entry, struct failure *failure)
+static int make_entry(struct extract *extract, struct tar *tar, struct place *place, const struct tar_entry *entry,
+		      struct failure *failure)
 {
 	if (entry->type == TAR_HARDLINK)
-		return make_hardlink(extract, place, entry, failure); // has its inode's attributes
-	if (entry->type == TAR_DIRECTORY) {
-		if (make_directory(place, failure) < 0)
-			return -1;
-	} else if (tree_remove(place->parent, place->base) < 0) {
-		return fail(failure, "cannot replace an earlier entry: %m");
-	}
-	if (entry->type == TAR_FILE && make_file(place, tar, failure) < 0)
-		return -1;
-	if (entry->type == TAR_SYMLINK && make_symlink(place, entry, failure) < 0)
-		return -1;
-	if ((entry->type == TAR_CHAR || entry->type == TAR_BLOCKDEV || entry->type == TAR_FIFO) &&
-	    make_node(place, entry, failure) < 0)
-		return -1;
-	return set_attributes(place, entry, failure);
+		return extract_hardlink(extract, place, entry, failure);
+	if (entry->type == TAR_DIRECTORY)
+		return extract_directory(extract, place, entry, failure);
+	if (entry->type == TAR_FILE)
+		return extract_file(extract, tar, place, entry, failure);
+	return extract_other(extract, place, entry, failure);
 }
 
 int extract_entry(struct extract *extract, struct tar *tar, const struct tar_entry *entry, struct failure *failure)
 {
-	char clean[PATH_MAX], path[PATH_MAX];
-	const char *wrong;
+	const char *wrong = tree_clean(entry->name, extract->path);
+	size_t length = strlen(extract->path);
 	struct tree_path split;
-	struct place place;
-	cleanup_fd int parent = -1;
+	int parent;
 
-	wrong = tree_clean(entry->name, clean);
 	if (wrong)
 		return fail(failure, "its path %s", wrong);
-	if (*clean == '\0' && entry->type != TAR_DIRECTORY)
+	if (length == 0 && entry->type != TAR_DIRECTORY)
 		return fail(failure, "the root of the layer must be a directory");
 	if ((entry->type == TAR_HARDLINK || entry->type == TAR_SYMLINK) && entry->link[0] == '\0')
 		return fail(failure, "a link without a target");
-	if (entry->type == TAR_DIRECTORY && remember_time(extract, clean, entry, failure) < 0)
-		return -1;
-	memcpy(path, clean, sizeof path);
-	split = tree_split(path);
-	if (is_aufs_metadata(clean))
+	if (is_aufs_metadata(extract->path))
 		return 0;
+	if (entry->type == TAR_DIRECTORY &&
+	    directories_add(&extract->directories, extract->path, length, &entry->mtime, false, failure) < 0)
+		return -1;
+	split = tree_split(extract->path);
 	if (strncmp(split.base, WHITEOUT, strlen(WHITEOUT)) == 0)
-		return extract_whiteout(extract, &split, failure);
-	parent = tree_open_or_make(extract->root, split.directory, failure);
+		return extract_whiteout(extract, &split, &entry->mtime, failure);
+	parent = cursor_make(&extract->here, split.directory, &extract->directories, &entry->mtime, failure);
 	if (parent < 0)
 		return -1;
-	place = (struct place){ parent, *split.base ? split.base : "." };
+	struct place place = { .parent = parent, .base = *split.base ? split.base : ".", .fd = -1 };
+	place.exact = !extract->here.inherits && entry->uid == extract->uid && entry->gid == extract->gid;
 	return make_entry(extract, tar, &place, entry, failure);
 }

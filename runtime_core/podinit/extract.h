@@ -3,24 +3,29 @@
 #ifndef PODINIT_EXTRACT_H
 #define PODINIT_EXTRACT_H
 
+#include "cursor.h"
+#include "directories.h"
 #include "tar.h"
 
-struct directory_time {
-	char *path;
-	struct timespec mtime;
+// Too big for a stack: make it static.
+struct extract {
+	uid_t uid; // of what this process makes
+	gid_t gid;
+	struct directories directories;
+	struct cursor here;   // where the entries go
+	struct cursor target; // where hard links lead
+	char path[TAR_MAX_PATH];
+	char link[TAR_MAX_PATH];
 };
 
-struct extract {
-	int root; // O_PATH or real descriptor of the directory
-	struct directory_time *directories;
-	size_t count, capacity;
-	size_t bytes; // of the paths, bounded
-};
+// Starts in the empty directory root: 0 or -1.
+int extract_start(struct extract *extract, int root, struct failure *failure);
 
 // Puts one entry (its data comes from tar) below the root: 0 or -1. A later entry replaces an earlier one of its name.
 int extract_entry(struct extract *extract, struct tar *tar, const struct tar_entry *entry, struct failure *failure);
 
-// Sets the directories' times, which making their content had moved: 0 or -1. Frees what extract holds.
-int extract_finish(struct extract *extract, struct failure *failure);
+// Ends the work: sets the directories' times, and writes the paths of those that the layer itself does not describe,
+// a NUL after each, to out: 0 or -1.
+int extract_finish(struct extract *extract, int out, struct failure *failure);
 
 #endif

@@ -42,8 +42,7 @@ bool pax_number(const char *field, size_t size, int64_t *value)
 	return i == size;
 }
 
-// A decimal number of a pax record that ends at end.
-static bool parse_decimal(const char *text, const char *end, int64_t *value)
+bool pax_decimal(const char *text, const char *end, int64_t *value)
 {
 	int64_t result = 0;
 
@@ -68,7 +67,7 @@ static bool parse_time(const char *text, const char *end, struct timespec *time)
 
 	text += negative;
 	point = memchr(text, '.', (size_t)(end - text));
-	if (!parse_decimal(text, point ? point : end, &seconds))
+	if (!pax_decimal(text, point ? point : end, &seconds))
 		return false;
 	for (const char *digit = point ? point + 1 : end; digit < end; digit++, scale /= 10) {
 		if (*digit < '0' || *digit > '9')
@@ -99,7 +98,7 @@ static int next_record(char *pax, size_t size, size_t *offset, struct record *re
 
 	if (left == 0)
 		return 0;
-	if (!space || !parse_decimal(start, space, &length) || length > (int64_t)left ||
+	if (!space || !pax_decimal(start, space, &length) || length > (int64_t)left ||
 	    length < space - start + 3 || start[length - 1] != '\n')
 		return fail(failure, "a pax record is malformed");
 	equals = memchr(space + 1, '=', (size_t)(start + length - 1 - (space + 1)));
@@ -113,16 +112,20 @@ static int next_record(char *pax, size_t size, size_t *offset, struct record *re
 	return 1;
 }
 
-// Copies a path of size bytes: it must fit the kernel's PATH_MAX and hold no NUL.
-static int copy_path(char target[PATH_MAX], const char *source, size_t size, struct failure *failure)
+// A path may be longer than the kernel takes at once, but not without bound, and holds no NUL.
+static int check_path(const struct record *record, struct failure *failure)
 {
-	if (size >= PATH_MAX)
-		return fail(failure, "a path of %zu bytes is longer than the kernel's %d", size, PATH_MAX - 1);
-	if (memchr(source, '\0', size))
+	if (record->size >= TAR_MAX_PATH)
+		return fail(failure, "a path of %zu bytes is over the limit of %d", record->size, TAR_MAX_PATH - 1);
+	if (memchr(record->value, '\0', record->size))
 		return fail(failure, "a path holds a NUL byte");
-	memcpy(target, source, size);
-	target[size] = '\0';
 	return 0;
+}
+
+static int set_path(const char **path, const struct record *record, struct failure *failure)
+{
+	*path = record->value;
+	return check_path(record, failure);
 }
 
 int pax_id(const char *what, int64_t number, unsigned int *id, struct failure *failure)
@@ -141,43 +144,60 @@ static int add_xattr(struct tar_entry *entry, const char *name, const struct rec
 	return 0;
 }
 
-static int apply_record(struct tar_entry *entry, const struct record *record, int64_t *size, struct failure *failure)
+static int set_number(struct tar_entry *entry, const struct record *record, int64_t *size, struct failure *failure)
 {
-	static const char xattr[] = "SCHILY.xattr.";
-	const char *end = record->value + record->size;
 	int64_t number;
 
-	if (strncmp(record->key, xattr, sizeof xattr - 1) == 0)
-		return add_xattr(entry, record->key + sizeof xattr - 1, record, failure);
-	if (strncmp(record->key, "GNU.sparse.", 11) == 0)
-		return fail(failure, "sparse files are not supported");
-	if (record->size == 0)
-		return 0; // an empty value takes back what a global header had said
-	if (strcmp(record->key, "path") == 0)
-		return copy_path(entry->name, record->value, record->size, failure);
-	if (strcmp(record->key, "linkpath") == 0)
-		return copy_path(entry->link, record->value, record->size, failure);
-	if (strcmp(record->key, "mtime") == 0)
-		return parse_time(record->value, end, &entry->mtime) ? 0 : fail(failure, "the pax mtime is malformed");
-	if (strcmp(record->key, "size") != 0 && strcmp(record->key, "uid") != 0 && strcmp(record->key, "gid") != 0)
-		return 0; // atime, ctime, uname, comments: nothing that a layer keeps
-	if (!parse_decimal(record->value, end, &number))
+	if (!pax_decimal(record->value, record->value + record->size, &number))
 		return fail(failure, "the pax %s is malformed", record->key);
-	if (record->key[0] == 's')
-		*size = number;
-	else
+	if (record->key[0] != 's')
 		return pax_id(record->key, number, record->key[0] == 'u' ? &entry->uid : &entry->gid, failure);
+	*size = number;
 	return 0;
 }
 
-int pax_apply(char *pax, size_t pax_size, struct tar_entry *entry, int64_t *size, struct failure *failure)
+static int set_sparse(struct sparse *sparse, const struct record *record, const char *key, struct failure *failure)
+{
+	if (strcmp(key, "name") == 0 && check_path(record, failure) < 0)
+		return -1;
+	return sparse_record(sparse, key, record->value, record->size, failure);
+}
+
+// bsdtar writes each attribute twice, as SCHILY.xattr and in its own LIBARCHIVE.xattr: that the former are heeded is
+// what Go does too.
+static int apply_record(struct tar_entry *entry, const struct record *record, struct sparse *sparse, int64_t *size,
+			struct failure *failure)
+{
+	static const char xattr[] = "SCHILY.xattr.", holes[] = "GNU.sparse.";
+	const char *key = record->key;
+
+	if (strncmp(key, xattr, sizeof xattr - 1) == 0)
+		return add_xattr(entry, key + sizeof xattr - 1, record, failure);
+	if (record->size == 0)
+		return 0; // an empty value takes back what a global header had said
+	if (strncmp(key, holes, sizeof holes - 1) == 0)
+		return set_sparse(sparse, record, key + sizeof holes - 1, failure);
+	if (strcmp(key, "path") == 0)
+		return set_path(&entry->name, record, failure);
+	if (strcmp(key, "linkpath") == 0)
+		return set_path(&entry->link, record, failure);
+	if (strcmp(key, "mtime") == 0)
+		return parse_time(record->value, record->value + record->size, &entry->mtime)
+			       ? 0 : fail(failure, "the pax mtime is malformed");
+	if (strcmp(key, "size") == 0 || strcmp(key, "uid") == 0 || strcmp(key, "gid") == 0)
+		return set_number(entry, record, size, failure);
+	return 0; // atime, ctime, uname, comments: nothing that a layer keeps
+}
+
+int pax_apply(char *pax, size_t pax_size, struct tar_entry *entry, struct sparse *sparse, int64_t *size,
+	      struct failure *failure)
 {
 	struct record record = { 0 };
 	size_t offset = 0;
 	int more;
 
 	while ((more = next_record(pax, pax_size, &offset, &record, failure)) > 0)
-		if (apply_record(entry, &record, size, failure) < 0)
+		if (apply_record(entry, &record, sparse, size, failure) < 0)
 			return -1;
 	return more;
 }

@@ -4,10 +4,8 @@
 
 #include "pax.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 struct header {
 	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100];
@@ -18,58 +16,16 @@ _Static_assert(sizeof(struct header) == TAR_BLOCK, "a tar header is one block");
 void tar_open(struct tar *tar, int fd)
 {
 	memset(tar, 0, sizeof *tar);
-	tar->fd = fd;
+	tar->reader.fd = fd;
 }
 
-// ---- the stream ----
-
-// Makes at least one byte available: 1, 0 at the stream's end, -1.
-static int fill(struct tar *tar, struct failure *failure)
-{
-	ssize_t n;
-
-	if (tar->start < tar->end)
-		return 1;
-	do
-		n = read(tar->fd, tar->buffer, sizeof tar->buffer);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return fail(failure, "cannot read the archive: %m");
-	tar->start = 0;
-	tar->end = (size_t)n;
-	return n > 0;
-}
-
-static size_t available(const struct tar *tar)
-{
-	return tar->end - tar->start;
-}
-
-// Copies exactly size bytes: 1; 0 when the stream had ended before the first of them; -1.
-static int read_exactly(struct tar *tar, char *target, size_t size, struct failure *failure)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		int more = fill(tar, failure);
-		size_t n = available(tar) < size - done ? available(tar) : size - done;
-
-		if (more < 0)
-			return -1;
-		if (more == 0)
-			return done == 0 ? 0 : fail(failure, "the archive is truncated");
-		memcpy(target + done, tar->buffer + tar->start, n);
-		tar->start += n;
-		done += n;
-	}
-	return 1;
-}
+// ---- data ----
 
 static int skip_padding(struct tar *tar, struct failure *failure)
 {
 	char ignored[TAR_BLOCK];
 
-	if (tar->padding > 0 && read_exactly(tar, ignored, tar->padding, failure) != 1)
+	if (tar->padding > 0 && reader_copy(&tar->reader, ignored, tar->padding, failure) != 1)
 		return fail(failure, "the archive is truncated");
 	tar->padding = 0;
 	return 0;
@@ -77,37 +33,41 @@ static int skip_padding(struct tar *tar, struct failure *failure)
 
 static void set_data(struct tar *tar, int64_t size)
 {
-	tar->data_left = size;
+	tar->data_left = tar->extent_left = size;
 	tar->padding = (size_t)((TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK);
+	tar->offset = 0;
+	tar->extent = 0;
+	if (tar->sparse.used)
+		tar->extent_left = 0;
 }
 
-ssize_t tar_data(struct tar *tar, const char **chunk, struct failure *failure)
+ssize_t tar_data(struct tar *tar, const char **chunk, int64_t *offset, struct failure *failure)
 {
 	size_t n;
 	int more;
 
 	if (tar->data_left == 0)
 		return skip_padding(tar, failure);
-	more = fill(tar, failure);
+	while (tar->extent_left == 0) { // there is another one, since there is data left
+		const struct extent *extent = &tar->sparse.extents[tar->extent++];
+
+		tar->offset = extent->offset;
+		tar->extent_left = extent->size;
+	}
+	more = reader_fill(&tar->reader, failure);
 	if (more <= 0)
 		return more < 0 ? -1 : fail(failure, "the archive is truncated");
-	n = available(tar);
-	if ((int64_t)n > tar->data_left)
-		n = (size_t)tar->data_left;
-	*chunk = tar->buffer + tar->start;
-	tar->start += n;
+	n = reader_take(&tar->reader, (uint64_t)tar->extent_left < SIZE_MAX ? (size_t)tar->extent_left : SIZE_MAX, chunk);
+	*offset = tar->offset;
+	tar->offset += (int64_t)n;
 	tar->data_left -= (int64_t)n;
+	tar->extent_left -= (int64_t)n;
 	return (ssize_t)n;
 }
 
 int tar_drain(struct tar *tar, struct failure *failure)
 {
-	int more;
-
-	do
-		tar->start = tar->end;
-	while ((more = fill(tar, failure)) > 0);
-	return more;
+	return reader_drain(&tar->reader, failure);
 }
 
 // ---- headers ----
@@ -138,10 +98,10 @@ static bool checksum_matches(const struct header *header)
 // Reads one header: 1, 0 at the archive's end (two zero blocks, or the stream's end between entries), -1.
 static int read_header(struct tar *tar, struct header *header, struct failure *failure)
 {
-	int got = read_exactly(tar, (char *)header, sizeof *header, failure);
+	int got = reader_copy(&tar->reader, (char *)header, sizeof *header, failure);
 
 	if (got == 1 && is_zero(header)) {
-		got = read_exactly(tar, (char *)header, sizeof *header, failure);
+		got = reader_copy(&tar->reader, (char *)header, sizeof *header, failure);
 		if (got == 1 && !is_zero(header))
 			return fail(failure, "a lone zero block stands between entries");
 		return got < 0 ? -1 : 0;
@@ -157,15 +117,15 @@ static int read_meta(struct tar *tar, char *target, size_t limit, int64_t size, 
 	if (size < 0 || size > (int64_t)limit)
 		return fail(failure, "a header of %lld bytes is over the limit of %zu", (long long)size, limit);
 	set_data(tar, size);
-	if (size > 0 && read_exactly(tar, target, (size_t)size, failure) != 1)
+	tar->data_left = 0;
+	if (size > 0 && reader_copy(&tar->reader, target, (size_t)size, failure) != 1)
 		return fail(failure, "the archive is truncated");
 	target[size] = '\0';
-	tar->data_left = 0;
 	return skip_padding(tar, failure);
 }
 
 // ustar keeps long names as prefix + "/" + name; star's variant gives the prefix's end to two times.
-static void ustar_name(const struct header *header, char name[PATH_MAX])
+static void ustar_name(const struct header *header, char name[257])
 {
 	bool ustar = memcmp(header->magic, "ustar", 6) == 0;
 	size_t room = memcmp(header->pad + 8, "tar", 4) == 0 ? 131 : sizeof header->prefix;
@@ -193,13 +153,16 @@ static int parse_devices(const struct header *header, struct tar_entry *entry, s
 	return 0;
 }
 
-static int parse_header(const struct header *header, struct tar_entry *entry, int64_t *size, struct failure *failure)
+static int parse_header(struct tar *tar, const struct header *header, struct tar_entry *entry, int64_t *size,
+			struct failure *failure)
 {
 	int64_t mode, uid, gid, mtime;
 
 	memset(entry, 0, offsetof(struct tar_entry, xattrs));
-	ustar_name(header, entry->name);
-	memcpy(entry->link, header->link, sizeof header->link); // the rest of link is zero
+	ustar_name(header, tar->name);
+	memcpy(tar->link, header->link, sizeof header->link); // the byte after it is always zero
+	entry->name = tar->name;
+	entry->link = tar->link;
 	if (!pax_number(header->mode, sizeof header->mode, &mode) ||
 	    !pax_number(header->uid, sizeof header->uid, &uid) ||
 	    !pax_number(header->gid, sizeof header->gid, &gid) ||
@@ -215,33 +178,65 @@ static int parse_header(const struct header *header, struct tar_entry *entry, in
 	return 0;
 }
 
-// Settles the entry's type once its final name is known, and where its data ends.
-static int finish_entry(struct tar *tar, struct tar_entry *entry, char type, int64_t size, struct failure *failure)
+// Settles the entry's name, from what came before its own header.
+static void settle_names(struct tar *tar, struct tar_entry *entry)
+{
+	if (tar->long_name[0])
+		entry->name = tar->long_name;
+	if (tar->long_link[0])
+		entry->link = tar->long_link;
+	if (tar->sparse.name)
+		entry->name = tar->sparse.name; // the header has one made up, for tars that do not know of sparse files
+}
+
+// Settles the entry's type once its final name is known. Sockets have none: no layer can hold them.
+static int settle_type(struct tar_entry *entry, char type, int64_t size, struct failure *failure)
 {
 	size_t length = strlen(entry->name);
 
-	if (type == '\0' || type == '7') // v7's regular file; a contiguous one
+	if (type == '\0' || type == '7' || type == 'S') // v7's regular file; a contiguous one; a sparse one
 		type = TAR_FILE;
-	if (type == TAR_FILE && length > 0 && entry->name[length - 1] == '/')
+	if (type == TAR_FILE && length > 0 && entry->name[length - 1] == '/') {
 		type = TAR_DIRECTORY; // v7 had no other sign for it
+		if (size != 0)
+			return fail(failure, "a directory of %lld bytes", (long long)size);
+	}
 	if (type < TAR_FILE || type > TAR_FIFO)
-		return fail(failure, type == 'S' ? "sparse files are not supported" : "an entry of an unknown type");
-	if (type != TAR_FILE && type != TAR_DIRECTORY)
-		size = 0; // links and devices have no data, whatever their header says
+		return fail(failure, type > ' ' && type < 0x7f ? "an entry of the unknown type '%c'"
+							       : "an entry of the unknown type 0x%02x", type & 0xff);
+	entry->type = (enum tar_type)type;
+	return 0;
+}
+
+// Settles where the entry's data ends, and what file it makes.
+static int settle_data(struct tar *tar, struct tar_entry *entry, const struct header *header, int64_t size,
+		       struct failure *failure)
+{
+	struct sparse *sparse = &tar->sparse;
+	bool old = header->type == 'S';
+
+	if (entry->type != TAR_FILE)
+		size = 0; // nothing else has data, whatever its header says
 	if (size < 0 || size > INT64_MAX - TAR_BLOCK)
 		return fail(failure, "a size of %lld bytes is out of range", (long long)size);
-	entry->type = (enum tar_type)type;
-	entry->size = type == TAR_FILE ? size : 0;
+	if ((old || sparse->used) && (entry->type != TAR_FILE || (old && memcmp(header->magic, "ustar  ", 8) != 0)))
+		return fail(failure, "a sparse file of an unknown kind");
+	if (old && sparse_header(sparse, (const char *)header, &tar->reader, failure) < 0)
+		return -1;
+	if (sparse->used && sparse_settle(sparse, &tar->reader, &size, failure) < 0)
+		return -1;
+	entry->size = sparse->used ? sparse->size : size;
 	set_data(tar, size);
-	return 1;
+	return 0;
 }
 
 static int skip_entry(struct tar *tar, struct failure *failure)
 {
 	const char *ignored;
+	int64_t offset;
 	ssize_t n;
 
-	while ((n = tar_data(tar, &ignored, failure)) > 0)
+	while ((n = tar_data(tar, &ignored, &offset, failure)) > 0)
 		;
 	return (int)n;
 }
@@ -251,14 +246,14 @@ static int take_meta(struct tar *tar, const struct header *header, struct failur
 {
 	int64_t size;
 
-	if (!strchr("LKxg", header->type) || header->type == '\0')
+	if (!strchr("LKxXg", header->type) || header->type == '\0')
 		return 0;
 	if (!pax_number(header->size, sizeof header->size, &size) || size < 0 || size > INT64_MAX - TAR_BLOCK)
 		return fail(failure, "the size of an extended header is malformed");
 	if (header->type == 'L' || header->type == 'K')
-		return read_meta(tar, header->type == 'L' ? tar->long_name : tar->long_link, PATH_MAX - 1, size,
+		return read_meta(tar, header->type == 'L' ? tar->long_name : tar->long_link, TAR_MAX_PATH - 1, size,
 				 failure) < 0 ? -1 : 1;
-	if (header->type == 'g') { // a global header is a comment to Docker, and so to us
+	if (header->type == 'g') { // what a global header says of all entries, no reader of layers heeds: Go's skips it
 		set_data(tar, size);
 		return skip_entry(tar, failure) < 0 ? -1 : 1;
 	}
@@ -268,17 +263,26 @@ static int take_meta(struct tar *tar, const struct header *header, struct failur
 	return 1;
 }
 
+// Forgets the entry before: 0 or -1.
+static int leave_entry(struct tar *tar, struct tar_entry *entry, struct failure *failure)
+{
+	entry->name = "";
+	if (skip_entry(tar, failure) < 0)
+		return -1;
+	sparse_reset(&tar->sparse);
+	tar->pax_size = 0;
+	tar->long_name[0] = tar->long_link[0] = '\0';
+	return 0;
+}
+
 int tar_next(struct tar *tar, struct tar_entry *entry, struct failure *failure)
 {
 	struct header header;
 	int64_t size;
 	int got;
 
-	entry->name[0] = '\0';
-	if (skip_entry(tar, failure) < 0)
+	if (leave_entry(tar, entry, failure) < 0)
 		return -1;
-	tar->pax_size = 0;
-	tar->long_name[0] = tar->long_link[0] = '\0';
 	do {
 		got = read_header(tar, &header, failure);
 		if (got < 0)
@@ -288,12 +292,11 @@ int tar_next(struct tar *tar, struct tar_entry *entry, struct failure *failure)
 		if (got == 0)
 			return 0;
 	} while ((got = take_meta(tar, &header, failure)) > 0);
-	if (got < 0 || parse_header(&header, entry, &size, failure) < 0 ||
-	    pax_apply(tar->pax, tar->pax_size, entry, &size, failure) < 0)
+	if (got < 0 || parse_header(tar, &header, entry, &size, failure) < 0 ||
+	    pax_apply(tar->pax, tar->pax_size, entry, &tar->sparse, &size, failure) < 0)
 		return -1;
-	if (tar->long_name[0])
-		memcpy(entry->name, tar->long_name, PATH_MAX);
-	if (tar->long_link[0])
-		memcpy(entry->link, tar->long_link, PATH_MAX);
-	return finish_entry(tar, entry, header.type, size, failure);
+	settle_names(tar, entry);
+	if (settle_type(entry, header.type, size, failure) < 0 || settle_data(tar, entry, &header, size, failure) < 0)
+		return -1;
+	return 1;
 }

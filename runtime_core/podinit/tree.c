@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-const char *tree_clean(const char *name, char clean[PATH_MAX])
+const char *tree_clean(const char *name, char clean[TAR_MAX_PATH])
 {
 	size_t length = 0;
 
@@ -24,7 +25,7 @@ const char *tree_clean(const char *name, char clean[PATH_MAX])
 			return "has a \"..\" component";
 		if (n > NAME_MAX)
 			return "has a component longer than 255 bytes";
-		if (n > 0 && !(n == 1 && name[0] == '.')) { // clean is never longer than name, which fits PATH_MAX
+		if (n > 0 && !(n == 1 && name[0] == '.')) { // clean is never longer than name
 			if (length > 0)
 				clean[length++] = '/';
 			memcpy(clean + length, name, n);
@@ -36,7 +37,7 @@ const char *tree_clean(const char *name, char clean[PATH_MAX])
 	return NULL;
 }
 
-struct tree_path tree_split(char path[PATH_MAX])
+struct tree_path tree_split(char *path)
 {
 	char *slash = strrchr(path, '/');
 
@@ -60,78 +61,29 @@ int tree_open(int root, const char *directory)
 	return (int)fd;
 }
 
-static int explain(const char *directory, struct failure *failure)
-{
-	if (errno == ELOOP)
-		return fail(failure, "its path goes through a symbolic link");
-	if (errno == ENOTDIR)
-		return fail(failure, "its path goes through something that is not a directory");
-	if (errno == ENOSYS)
-		return fail(failure, "this kernel has no openat2(2): Linux 5.6 or newer is needed");
-	return fail(failure, "cannot open its directory %.256s: %m", directory);
-}
-
-// Goes from one directory to a child of it, which is made when missing; closes the former.
-static int enter(int parent, const char *name)
-{
-	int child = tree_open(parent, name), error;
-
-	if (child < 0 && (errno == ENOENT || errno == ENOTDIR) && tree_make_directory(parent, name) == 0)
-		child = tree_open(parent, name);
-	error = errno;
-	close(parent);
-	errno = error;
-	return child;
-}
-
-int tree_open_or_make(int root, const char *directory, struct failure *failure)
-{
-	int fd = tree_open(root, directory);
-	char component[NAME_MAX + 1];
-
-	if (fd >= 0)
-		return fd;
-	if (errno != ENOENT && errno != ENOTDIR)
-		return explain(directory, failure);
-	fd = tree_open(root, "");
-	for (const char *rest = directory; fd >= 0 && *rest;) {
-		size_t n = strcspn(rest, "/");
-
-		memcpy(component, rest, n); // tree_clean saw to it that it fits
-		component[n] = '\0';
-		fd = enter(fd, component);
-		rest += n + (rest[n] == '/');
-	}
-	return fd >= 0 ? fd : explain(directory, failure);
-}
-
 // Overlay's sign for "nothing here, whatever the layers below have" (Documentation/filesystems/overlayfs.rst).
 static bool is_whiteout(const struct stat *info)
 {
 	return S_ISCHR(info->st_mode) && info->st_rdev == makedev(0, 0);
 }
 
-int tree_make_directory(int parent, const char *base)
+int tree_make_directory(int parent, const char *base, mode_t mode)
 {
 	struct stat info;
-	bool hides = false;
 
-	if (fstatat(parent, base, &info, AT_SYMLINK_NOFOLLOW) == 0) {
-		if (S_ISDIR(info.st_mode))
-			return 0;
-		hides = is_whiteout(&info);
-		if (!hides) {
-			errno = ENOTDIR;
-			return -1;
-		}
-		if (unlinkat(parent, base, 0) < 0)
-			return -1;
-	} else if (errno != ENOENT) {
+	if (mkdirat(parent, base, mode) == 0)
+		return 1;
+	if (errno != EEXIST || fstatat(parent, base, &info, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if (S_ISDIR(info.st_mode))
+		return 0;
+	if (!is_whiteout(&info)) {
+		errno = ENOTDIR;
 		return -1;
 	}
-	if (mkdirat(parent, base, 0755) < 0)
+	if (unlinkat(parent, base, 0) < 0 || mkdirat(parent, base, mode) < 0 || tree_set_opaque(parent, base) < 0)
 		return -1;
-	return hides ? tree_set_opaque(parent, base) : 0;
+	return 1;
 }
 
 int tree_set_opaque(int parent, const char *base)

@@ -3,29 +3,27 @@
 #ifndef PODINIT_TREE_H
 #define PODINIT_TREE_H
 
-#include <limits.h>
+#include <sys/types.h>
 
-#include "failure.h"
+#include "tar.h"
 
 // Writes name to clean as "a/b/c", relative to the root ("" is the root itself; a leading slash counts for nothing).
 // Returns NULL, or what is wrong with it in words that follow "its path ".
-const char *tree_clean(const char *name, char clean[PATH_MAX]);
+const char *tree_clean(const char *name, char clean[TAR_MAX_PATH]);
 
 // Splits a clean path in place into its directory ("" for the root) and its last component.
 struct tree_path {
 	const char *directory;
 	const char *base;
 };
-struct tree_path tree_split(char path[PATH_MAX]);
+struct tree_path tree_split(char *path);
 
 // Opens directory, relative to root, as O_PATH: a descriptor, or -1 with errno.
 int tree_open(int root, const char *directory);
 
-// The same, making what is missing (0755, root's): a descriptor or -1.
-int tree_open_or_make(int root, const char *directory, struct failure *failure);
-
-// Makes or keeps the directory base in parent; over a whiteout, one that hides the layers below. 0 or -1 with errno.
-int tree_make_directory(int parent, const char *base);
+// Makes the directory base in parent, as mkdir(2) does, or keeps the one that is there; over a whiteout, one that hides
+// the layers below. 1 when it was made, 0 when it was there, -1 with errno (ENOTDIR: something else is there).
+int tree_make_directory(int parent, const char *base, mode_t mode);
 
 // Marks the directory base in parent as one that hides the layers below it: 0 or -1 with errno.
 int tree_set_opaque(int parent, const char *base);

@@ -8,6 +8,9 @@ import pytest
 from ansibletools import NO_MODULE, play
 from imagetools import make_busybox_image
 from podtools import IMAGE
+from podwright.images.store import ImageStore
+from registry import Registry
+from storetools import PODINIT
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,3 +47,22 @@ def playing(machine, tmp_path):
         return play(tmp_path, list(tasks), environment, options, **(variables or NO_MODULE))
 
     return call
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty image store, in the folder ``root``."""
+    return ImageStore(str(tmp_path / "root"), podinit=PODINIT)
+
+
+@pytest.fixture(scope="module")
+def registry():
+    """A real registry."""
+    with Registry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def place(registry, request):
+    """A reference in the real registry that no other test uses."""
+    return f"{registry.address}/{abs(hash(request.node.name)):x}/image"

@@ -47,7 +47,7 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 if decoder.eof and (rest := decoder.unused_data.lstrip(b"\0")):
                     decoder = zlib_ng.decompressobj(wbits=31)
         yield decoder.flush()
-    except zlib_ng.error as error:
+    except zlib_ng.error as error:  # type: ignore[misc]  # its stub takes the class for an instance
         raise ImageError(f"its gzip stream is damaged ({error})") from error
     if not decoder.eof:
         raise ImageError("its gzip stream is truncated")

@@ -2,7 +2,8 @@
 """Where an image goes: a registry (upload.py), an archive (archive.py, docker_archive.py), or a folder of others.
 
 Its documents and blobs go as they are, never from Docker's kind to OCI's or back, so its digest stays what it is;
-only a docker-archive, which has no manifest of that kind, gets its layers uncompressed.
+only a docker-archive, which has no manifest of that kind, gets its layers uncompressed. A layout with an image of
+Docker's kind in it is right by the specification, and containerd and podwright read it, but skopeo and umoci do not.
 """
 
 import os
@@ -152,8 +153,11 @@ class LayoutDestination:
         self._name = name
         if os.path.lexists(path) and (not os.path.isdir(path) or os.listdir(path)):
             self._layout.check()
-        os.makedirs(os.path.join(path, "blobs", "sha256"), exist_ok=True)  # for others too, as the umask has it
-        self._layout.create()
+        try:
+            os.makedirs(os.path.join(path, "blobs", "sha256"), exist_ok=True)  # for others too, as the umask has it
+            self._layout.create()
+        except OSError as error:
+            raise HostError(f"{path} cannot be made a layout: {error.filename}: {error.strerror}") from error
 
     def has(self, descriptor: Descriptor) -> bool:
         """Tell whether a blob is there, as far as its size tells."""

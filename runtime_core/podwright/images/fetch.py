@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from typing import NamedTuple, cast
+from typing import cast
 
 from podwright.errors import ImageError
 from podwright.files import make_folders
@@ -31,11 +31,8 @@ class DamagedError(ImageError):
     """A blob has other content than its digest promises."""
 
 
-class Content(NamedTuple):
-    """A blob that an image needs, and the diff-id of the layer that it unpacks to; None when it stays as it is."""
-
-    blob: Descriptor
-    diff_id: str | None
+Content = tuple[Descriptor, str | None]
+"""A blob that an image needs, and the diff-id of the layer that it unpacks to; None when it stays as it is."""
 
 
 class Fetch:
@@ -61,55 +58,55 @@ class Fetch:
         Raises HostError when the disk is too small. What came of an image that does not fit is removed, for somebody
         needs the space.
         """
+        self._team = Team()
         make_folders(os.path.join(self._layout.root, "ingest"))
         # The largest first: the one that takes longest then has all the time there is.
-        wanted = sorted(dict.fromkeys(contents), key=lambda content: -content.blob.size)
-        needed = sum(self._missing(content) for content in wanted)
+        wanted = sorted(dict.fromkeys(contents), key=lambda content: -content[0].size)
+        needed = sum(self._missing(*content) for content in wanted)
         room = space.available(self._layout.root)
         if needed > room:
             raise space.lacking(self._layout.root, needed)
         try:
-            self._team.run([partial(self._have, content) for content in wanted], WIDTH)
+            self._team.run([partial(self._have, *content) for content in wanted], WIDTH)
         except OSError as error:
             if space.is_full(error):
-                raise space.lacking(self._layout.root, max(needed, room + 1)) from error
+                raise space.lacking(self._layout.root, max(needed, room + 1), error) from error
             raise
 
-    def _missing(self, content: Content) -> int:
+    def _missing(self, blob: Descriptor, diff_id: str | None) -> int:
         """Return the least number of bytes that a content will take: no layer is smaller than its blob."""
         missing = 0
-        if not self._layout.has(content.blob):
-            missing += content.blob.size - self._layout.ingested(content.blob)
-        if not self._is_unpacked(content):
-            missing += content.blob.size
+        if not self._layout.has(blob):
+            missing += blob.size - self._layout.ingested(blob)
+        if not self._is_unpacked(diff_id):
+            missing += blob.size
         return missing
 
-    def _is_unpacked(self, content: Content) -> bool:
-        return content.diff_id is None or self._layers.has(content.diff_id)
+    def _is_unpacked(self, diff_id: str | None) -> bool:
+        return diff_id is None or self._layers.has(diff_id)
 
-    def _have(self, content: Content) -> None:
-        with Ingest(self._layout, content.blob, self._team.pause) as ingest:
+    def _have(self, blob: Descriptor, diff_id: str | None) -> None:
+        with Ingest(self._layout, blob, self._team.pause) as ingest:
             try:
-                if content.diff_id is None:
-                    self._obtain(ingest, content)
+                if diff_id is None:
+                    self._obtain(ingest, blob, diff_id)
                 else:  # always the blob's lock and then the layer's, so that no two wait for each other
-                    with self._layers.claimed(content.diff_id, self._team.pause):
-                        self._obtain(ingest, content)
+                    with self._layers.claimed(diff_id, self._team.pause):
+                        self._obtain(ingest, blob, diff_id)
             except BaseException as error:
                 self._full = self._full or space.is_full(error)
                 if self._full:
                     ingest.discard()
                 raise
-        self._progress.done(content.blob.digest)
+        self._progress.done(blob.digest)
 
-    def _obtain(self, ingest: Ingest, content: Content) -> None:
+    def _obtain(self, ingest: Ingest, blob: Descriptor, diff_id: str | None) -> None:
         """Stream what is there already, and what is missing; when it proves damaged, all of it from the source."""
-        blob = content.blob
         attempts = ATTEMPTS + (self._layout.has(blob) or ingest.size > 0)
         while True:
             self._progress.begin(blob.digest, blob.size)
             try:
-                return self._stream(ingest, content)
+                return self._stream(ingest, blob, diff_id)
             except DamagedError:
                 attempts -= 1
                 self._layout.discard(blob.digest)
@@ -117,15 +114,16 @@ class Fetch:
                 if not attempts:
                     raise
 
-    def _stream(self, ingest: Ingest, content: Content) -> None:
-        blob, stored, unpacked = content.blob, self._layout.has(content.blob), self._is_unpacked(content)
+    def _stream(self, ingest: Ingest, blob: Descriptor, diff_id: str | None) -> None:
+        stored, unpacked = self._layout.has(blob), self._is_unpacked(diff_id)
         if stored and unpacked:
-            return self._progress.advance(blob.digest, blob.size)
+            self._progress.advance(blob.digest, blob.size)
+            return
         with closing(self._layout.chunks(blob.digest) if stored else self._chunks(ingest, blob)) as chunks:
             checked = _Checked(self._watched(chunks, blob), blob)
             try:
-                if content.diff_id and not unpacked:
-                    self._layers.make(content.diff_id, checked.chunks, blob.size)
+                if diff_id and not unpacked:
+                    self._layers.unpack(diff_id, checked.chunks, blob.size)
                 checked.exhaust()
             except ImageError:
                 checked.exhaust()  # whether the blob came damaged or was made so decides who is to blame

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"\x1f\x8b"
 INPUT = 32 * 1024  # bytes read from the file at a time
+SPACING = 8 << 20  # plain bytes between two marks
 MAX_MARKS = 256  # of at most 80 KiB each
 
 
@@ -34,7 +35,7 @@ class Gzipped:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._spacing = 8 << 20  # plain bytes between two marks
+        self._spacing = SPACING
         self._marks: list[_Mark] = []
         self._lock = threading.Lock()
 

@@ -30,7 +30,7 @@ class Ingest:
 
     def __enter__(self) -> "Ingest":
         self._fd = self._lock.__enter__()
-        os.fchmod(self._fd, 0o644)  # the blob's mode, in good time: a file that is on the disk needs no second sync then
+        os.fchmod(self._fd, 0o644)  # the blob's, now: a change after its bytes are on the disk would cost a second sync
         self.size = os.fstat(self._fd).st_size
         return self
 

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterator
 
 from podwright.errors import ImageError
 from podwright.files import locked, make_folders
-from podwright.images.compression import decompress
 from podwright.images.hashing import Hashed
-from podwright.images.unpacker import unpack
 from podwright.trees import remove_tree
 
 # A layer may unpack to ALWAYS_ALLOWED bytes, and beyond that to MAX_RATIO times its compressed size: gzip makes at most
@@ -51,15 +49,22 @@ class Layers:
             finally:
                 os.unlink(path)
 
-    def make(self, diff_id: str, blob: Iterator[bytes], size: int) -> None:
-        """Unpack a claimed layer from its (compressed) blob of ``size`` bytes.
+    def unpack(self, diff_id: str, blob: Iterator[bytes], size: int) -> None:
+        """Make a layer, which is claimed, from its (compressed) blob of ``size`` bytes.
 
-        Raises ImageError, and leaves nothing, when the layer is hostile, damaged, or not the one of that diff-id. The
-        layer gets its name when the blob has proved good (an iterator that ends tells so, one that raises does not).
+        Raises ImageError, and leaves nothing, when the layer is hostile, damaged, or not the one of that diff-id. It
+        gets its name when the blob has proved good (an iterator that ends tells so, one that raises does not).
+
+        podinit has brought the file system to the disk before it said yes, so that after a power loss the name stands
+        for all of the layer or is not there. Whether it is there need not be sure: the blob is, before an image is
+        recorded, and is unpacked again.
         """
+        from podwright.images.compression import decompress
+        from podwright.images.unpacker import unpack
+
         temporary, lock = self._temporary()
-        plain = Hashed(_limited(decompress(blob), size))
         try:
+            plain = Hashed(_limited(decompress(blob), size))
             reason = unpack(self._podinit, temporary, plain)
             if reason:
                 raise ImageError(f"its layer {diff_id} cannot be unpacked: {reason}")
@@ -77,6 +82,7 @@ class Layers:
 
         podinit holds the same lock, so that a folder whose Python died stays until podinit has noticed.
         """
+        make_folders(self._root)
         with locked(os.path.join(self._root, ".lock")):
             for name in os.listdir(self._root):
                 path = os.path.join(self._root, name)
@@ -108,4 +114,3 @@ def _limited(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
         if total > limit:
             raise ImageError(f"a layer unpacks to more than {limit} bytes, which its size does not justify")
         yield piece
-

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 from podwright.errors import ImageError
 from podwright.files import canonical_json, is_locked, locked, make_folders, sync_directory, write_atomic
+from podwright.images import platform as platforms
 from podwright.images.documents import MAX_DOCUMENT, OCI_INDEX, Descriptor, parse_descriptor, parse_object
+from podwright.images.platform import Platform
 
 NAME = "org.opencontainers.image.ref.name"
 SOURCE = "dev.podwright.image.digest"
@@ -24,10 +26,11 @@ CHUNK = 256 * 1024  # bytes
 
 
 class Entry(NamedTuple):
-    """One image of an index: its manifest, and the annotations that go with it."""
+    """One image of an index: its manifest, the annotations that go with it, and what it runs on if that is known."""
 
     descriptor: Descriptor
     annotations: dict[str, str]
+    platform: Platform | None = None
 
 
 class Layout:
@@ -53,7 +56,7 @@ class Layout:
         """Raise ImageError when the folder is no layout that this program understands."""
         try:
             check_marker(_read(os.path.join(self.root, "oci-layout")), self.root)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ImageError(f"{self.root} is not an OCI image layout: it has no file oci-layout") from None
 
     # ---- blobs ----
@@ -145,19 +148,24 @@ class Layout:
                 "restore it, or remove it and pull or import the images again"
             ) from error
 
+    def named(self, name: str) -> list[Entry]:
+        """Return the images of that name (their ``org.opencontainers.image.ref.name``): one for each platform."""
+        return [entry for entry in self.entries() if entry.annotations.get(NAME) == name]
+
     def find(self, name: str) -> Entry | None:
-        """Return the image of that name (its ``org.opencontainers.image.ref.name``)."""
-        for entry in self.entries():
-            if entry.annotations.get(NAME) == name:
-                return entry
-        return None
+        """Return an image of that name, of whatever platform."""
+        return next(iter(self.named(name)), None)
 
     def record(self, entry: Entry) -> None:
-        """Name an image, in place of what had the name before; its blobs are all there already."""
+        """Name an image, in place of what had the name before for its platform; its blobs are all there already."""
         with locked(os.path.join(self.root, ".lock")):
             sync_directory(self._blobs)
             name = entry.annotations[NAME]
-            others = [other for other in self.entries() if other.annotations.get(NAME) != name]
+            others = [
+                other
+                for other in self.entries()
+                if other.annotations.get(NAME) != name or other.platform not in (entry.platform, None)
+            ]
             write_atomic(self._index, _index_document([*others, entry]), mode=0o644)
 
     def forget(self, name: str) -> bool:
@@ -224,7 +232,8 @@ def _entry(value: object) -> Entry:
     annotations = value.get("annotations") if isinstance(value, dict) else None
     if not isinstance(annotations, dict):
         annotations = {}
-    return Entry(descriptor, {key: item for key, item in annotations.items() if isinstance(item, str)})
+    platform = platforms.of(value.get("platform")) if isinstance(value, dict) else None
+    return Entry(descriptor, {key: item for key, item in annotations.items() if isinstance(item, str)}, platform)
 
 
 def _index_document(entries: list[Entry]) -> bytes:
@@ -235,6 +244,12 @@ def _index_document(entries: list[Entry]) -> bytes:
             "size": entry.descriptor.size,
             "annotations": entry.annotations,
         }
+        | ({"platform": _platform_document(entry.platform)} if entry.platform else {})
         for entry in entries
     ]
     return canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests})
+
+
+def _platform_document(platform: Platform) -> dict[str, str]:
+    names = {"architecture": platform.architecture, "os": platform.os, "variant": platform.variant}
+    return {key: value for key, value in names.items() if value}

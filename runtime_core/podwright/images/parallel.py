@@ -57,7 +57,7 @@ class Team:
             for task in waiting:  # whoever is free takes the next one
                 self.check()
                 task()
-        except BaseException as error:  # noqa: BLE001 -- the thread that runs the team raises it
+        except BaseException as error:
             self._outcomes.put(error)  # before the others hear of it, so that it is the first
             self._stop.set()
         else:

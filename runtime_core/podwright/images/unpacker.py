@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """``podinit unpack``: the process that makes a folder of a layer's tar, confined to that folder."""
 
-import errno
 import os
 import signal
 import socket
 from collections.abc import Iterator
+
+from podwright.images.space import Full
 
 _NO_SPACE = ("No space left on device", "Disk quota exceeded")  # podinit speaks no other language
 
@@ -43,7 +44,7 @@ def unpack(podinit: str, folder: str, pieces: Iterator[bytes]) -> str:
     if status is None:
         return "how its unpacking ended is unknown: the process that uses podwright must not ignore SIGCHLD"
     if line.endswith(_NO_SPACE):
-        raise OSError(errno.ENOSPC, line)
+        raise Full(line, folder)
     return line or f"podinit ended with status {status}"
 
 
