@@ -182,8 +182,10 @@ def _delete(arguments: argparse.Namespace) -> int:
     from podwright.runtime import Runtime
 
     kind, name, namespace = arguments.kind, arguments.name, arguments.namespace
-    if kind == "image":
+    if kind == "image" and arguments.grace_period is None:
         return images.delete(name, force=arguments.force)
+    if kind == "image" or arguments.force:
+        raise PodwrightError("--grace-period is for pods and containers, and --force for images")
     result = Runtime().delete(name, namespace, grace=arguments.grace_period, kind=kind.capitalize())
     if not result.plan.changed:
         raise NotFound(f"there is no {kind} {name} in namespace {namespace}")
