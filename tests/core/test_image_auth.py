@@ -392,6 +392,26 @@ def test_what_is_wrong_is_said(auth, answers, reason):
     assert not isinstance(caught.value, TransientError)
 
 
+def test_a_place_that_the_registry_sends_to_cannot_ask_for_the_login():
+    thief = {"www-authenticate": 'Bearer realm="https://thief.example/token"'}
+    answers = {
+        ("GET", TAG): [(307, {"location": "https://cdn.example/x"}, b"")],
+        ("GET", "https://cdn.example/x"): [(401, thief, b"")],
+    }
+    repository, transport, _ = client(answers, ME)
+    with pytest.raises(ImageError, match="redirects to a place that answers with HTTP status 401"):
+        get(repository)
+    assert shown(transport) == [(TAG, None), ("https://cdn.example/x", None)]
+
+
+def test_a_password_that_is_changed_in_the_middle():
+    repository, transport, _ = client({("GET", TAG): [(401, BASIC, b""), (200, {}, b"x"), (401, BASIC, b"")]}, ME)
+    get(repository)
+    with pytest.raises(ImageError, match=r"quay\.io does not know the user 'me' with this password"):
+        get(repository)
+    assert len(transport.requests) == 4
+
+
 def test_no_right_to_push():
     repository, _, _ = client({("GET", TAG): [(401, BASIC, b""), (403, {}, b"")]}, ME, push=True)
     with pytest.raises(ImageError, match=r"or the user 'me' .* may not push to it"):

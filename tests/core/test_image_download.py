@@ -40,7 +40,8 @@ def part(start, end=9, content=None, total="10"):
 
 
 def test_a_whole_blob():
-    assert fetch([(200, {"content-length": "10"}, CONTENT)]) == (CONTENT, [None], [], None)
+    for length in ("10", "nonsense", "1" * 5000):
+        assert fetch([(200, {"content-length": length}, CONTENT)]) == (CONTENT, [None], [], None)
 
 
 @pytest.mark.parametrize("total", ["10", "*"])
@@ -77,6 +78,7 @@ def test_a_registry_that_does_not_know_ranges():
         (206, {}, CONTENT[4:]),
         (206, {"content-range": "bytes */10"}, b""),
         (206, {"content-range": "lines 4-9/10"}, b""),
+        (206, {"content-range": f"bytes {'4' * 5000}-9/10"}, b""),
         (206, {"content-type": "multipart/byteranges"}, b""),
     ],
 )

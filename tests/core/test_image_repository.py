@@ -289,3 +289,8 @@ def test_a_document_is_fetched_within_the_attempts():
     with pytest.raises(TransientError, match="lost"):
         repository.document("manifests/1", headers={}, limit=9, what="manifest")
     assert len(transport.requests) == 5, "attempts are counted together"
+
+
+def test_a_document_with_nothing_in_it_is_one_that_broke_off():
+    repository, _, _ = client({("GET", TAG): [(200, {}, b""), (200, {"x": "y"}, b"x")]})
+    assert repository.document("manifests/1", headers={}, limit=9, what="manifest") == ({"x": "y"}, b"x")

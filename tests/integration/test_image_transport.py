@@ -7,6 +7,7 @@ import http.server
 import re
 import select
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
@@ -15,8 +16,8 @@ import pytest
 
 from podwright.config import RegistryHost
 from podwright.errors import ImageError
+from podwright.images import connections, retry
 from podwright.images import http as http_module
-from podwright.images import retry
 from podwright.images.credentials import Auth, Login
 from podwright.images.documents import Descriptor
 from podwright.images.endpoints import tls_settings
@@ -34,8 +35,9 @@ BLOB = Descriptor("", "sha256:" + "0" * 64, 1 << 20)
 class Server:
     """Answers each connection on loopback by a function that gets its socket; counts connections and bytes sent."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, tls=None):
         self._answer = answer
+        self._tls = tls
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._threads = []
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
@@ -68,7 +70,7 @@ class Server:
             self._threads.append(thread)
 
     def _serve(self, connection):
-        with connection, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), self._secured(connection) as connection:
             connection.settimeout(15)
             while head := self._head(connection):
                 self.heads.append(head)
@@ -77,6 +79,9 @@ class Server:
                         return
                     connection.sendall(piece)
                     self.sent += len(piece)
+
+    def _secured(self, connection):
+        return self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
 
     @staticmethod
     def _head(connection):
@@ -231,6 +236,42 @@ def test_who_stands_still_is_given_up(monkeypatch, start):
         with pytest.raises(TransientError, match=f"{server.address}: it did not answer in time"):
             get(client)
         over.set()
+        client.close()
+
+
+@pytest.mark.parametrize("endless", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP"])
+def test_a_head_that_drips_is_given_up(monkeypatch, endless):
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.5)
+
+    def answer(head):
+        yield endless
+        while True:
+            time.sleep(0.02)
+            yield b"x"
+
+    with Server(answer) as server:
+        client = repository(server)
+        with pytest.raises(TransientError, match=f"cannot reach {server.address}: it did not answer in time"):
+            get(client)
+        client.close()
+
+
+def test_a_head_that_drips_over_tls_is_given_up(monkeypatch, tmp_path):
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.5)
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("dripping"))
+
+    def answer(head):
+        while True:
+            time.sleep(0.02)
+            yield b"x"
+
+    with Server(answer, context) as server:
+        known = Registries(hosts=(RegistryHost(server.address, ca=str(authority.ca)),))
+        client = repository(server, registries=known)
+        with pytest.raises(TransientError, match=f"cannot reach {server.address}: it did not answer in time"):
+            get(client)
         client.close()
 
 

@@ -157,7 +157,7 @@ def test_an_unknown_authority_is_not_trusted(tls, tmp_path):
     other = Authority(tmp_path / "other")
     reason = refused(tls, "a/b:1", host(tls, ca=other.ca), ME)
     assert reason.startswith(f"the certificate of {tls.address} cannot be trusted (")
-    assert f"as ca in the section [registries.hosts.'{tls.address}']" in reason
+    assert f'as ca in the section [registries.hosts."{tls.address}"]' in reason
 
 
 def test_a_certificate_of_another_host_is_not_trusted(authority):

@@ -5,6 +5,7 @@ Redirects are not followed here and no status is an error: that is the registry 
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -47,6 +48,12 @@ class Response(NamedTuple):
     """Each as soon as it comes: of a slow sender the chunks are small."""
     url: str
     """Whose answer this is, after redirects."""
+
+    @property
+    def length(self) -> int | None:
+        """The bytes that the body has by the headers; None when they do not tell."""
+        told = self.headers.get("content-length", "")
+        return int(told) if re.fullmatch("[0-9]{1,18}", told) else None
 
 
 class Transport(Protocol):
@@ -111,6 +118,8 @@ class NetworkTransport:
     def _pool(self, url: str, proxy: str) -> "urllib3.PoolManager":
         import urllib3
 
+        from podwright.images.connections import POOLS
+
         scheme, host, *_ = urlsplit(url)
         key = (scheme, host if host in self._tls else "", proxy)
         if pool := self._pools.get(key):
@@ -120,6 +129,7 @@ class NetworkTransport:
         if scheme == "https":  # to read the system's authorities takes a while
             kept["ssl_context"] = self._tls.get(host, Tls()).context()
         pool = self._proxies.manager(proxy, kept) if proxy else urllib3.PoolManager(**kept)
+        pool.pool_classes_by_scheme = POOLS
         return self._pools.setdefault(key, pool)  # another thread may have been first
 
 
@@ -185,8 +195,7 @@ def origin(url: str) -> str:
 def read_document(answer: Response, limit: int, what: str) -> bytes:
     """Return the body of an answer that must not have more than ``limit`` bytes."""
     too_large = ImageError(f"{origin(answer.url)} sent a {what} of more than {limit} bytes")
-    length = answer.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
+    if (answer.length or 0) > limit:
         raise too_large
     data = bytearray()
     for chunk in answer.chunks:

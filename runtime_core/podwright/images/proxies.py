@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Proxies by the environment, as curl and Go read it: HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in both cases."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -75,8 +76,6 @@ def _covers(item: str, host: str, port: int) -> bool:
 
 
 def _in_network(host: str, network: str) -> bool:
-    import ipaddress
-
     try:
         return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
     except ValueError:  # a name, or no network
@@ -84,8 +83,6 @@ def _in_network(host: str, network: str) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    import ipaddress
-
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
