@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -53,6 +54,17 @@ def deep(tmp_path):
 def test_a_tree_deeper_than_python_recurses_and_paths_are_long(deep):
     remove_tree(deep)
     assert not os.path.exists(deep)
+
+
+def test_a_tree_that_several_remove_at_once(tmp_path):
+    for attempt in range(20):
+        tree = tmp_path / str(attempt)
+        for number in range(60):
+            (tree / str(number % 7) / str(number) / "deep").mkdir(parents=True)
+            (tree / str(number % 7) / str(number) / "file").touch()
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(remove_tree, [str(tree)] * 4))
+        assert not tree.exists()
 
 
 def test_a_walk_visits_every_directory_once(tmp_path):
