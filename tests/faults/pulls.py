@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pulls in processes of their own, and what a store may look like after one that went wrong.
 
-world = Store(tmp_path / "root")
-world.pull(registry.reference).refused("its layer", "came with 3 bytes")
+store = Store(tmp_path / "root")
+store.pull(registry.reference).refused("its layer", "came with 3 bytes")
 """
 
 import json
@@ -10,6 +10,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -155,6 +157,21 @@ class Store:
 
     def open(self) -> ImageStore:
         return ImageStore(str(self.root), podinit=PODINIT)
+
+
+@contextmanager
+def disk(folder: Path, options: str) -> Iterator[Store]:
+    """A tmpfs, as mount(8) knows its options, with a store in it, which must be in order at the end."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "podwright-test", folder], check=True)
+    try:
+        with Store(folder / "root") as store:
+            yield store
+        store.check()
+        store.prune()
+        store.check()
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def _names(folder: Path) -> set[str]:

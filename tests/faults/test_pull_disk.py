@@ -7,8 +7,6 @@ import os
 import random
 import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,24 +14,9 @@ import pytest
 from imagetools import busybox_layer, entry, make_layout
 from lies import Gate
 from lying_registry import LyingRegistry
-from pulls import Ended, Store
+from pulls import Ended, Store, disk
 
 SIZE = 64 << 20  # bytes
-
-
-@contextmanager
-def disk(folder: Path, options: str) -> Iterator[Store]:
-    """A tmpfs with a store in it, which is in order at the end."""
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "podwright-test", folder], check=True)
-    try:
-        with Store(folder / "root") as store:
-            yield store
-        store.check()
-        store.prune()
-        store.check()
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture
