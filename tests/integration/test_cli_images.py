@@ -133,6 +133,8 @@ def test_damage_is_told_and_mended_by_the_next_pull(host, name):
     ("command", "reason"),
     [
         (("delete", "image", "localhost/none:1"), "there is no image localhost/none:1 on this host"),
+        (("delete", "image", "localhost/none:1", "--grace-period", "1"), "--grace-period is for pods and containers"),
+        (("delete", "pod", "web", "--force"), "--force for images"),
         (("push", "localhost/none:1"), "there is no image localhost/none:1 on this host"),
         (("import", "/none", "a"), "there is no file or folder '/none'"),
         (("pull", "A/B"), "not a valid image reference"),

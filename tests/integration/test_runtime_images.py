@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """``Runtime.images`` on a real host with a real registry: what is planned is done, and nothing a second time."""
 
+import base64
 import json
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from imagetools import ARCHITECTURE, entry, make_busybox_image, make_index, make
 from podtools import IMAGE, container, pod
 from podwright.errors import ImageError, NotFound
 from registry import Registry
+from secure_registry import PASSWORD, USER, SecureRegistry
 
 OTHER = "s390x" if ARCHITECTURE != "s390x" else "amd64"
 
@@ -140,6 +143,42 @@ def test_a_layout_with_other_images_in_it_is_a_destination_too(images, tmp_path)
     images.load(f"oci:{tmp_path}/layout", "localhost/app:1")
     document = {"name": "localhost/app:1", "destinations": [f"oci:{tmp_path}/layout"]}
     assert len(settled(images, document).changes) == 1
+
+
+def test_what_did_not_change_costs_no_heavy_import(images, host, tmp_path):
+    make_layout(tmp_path / "layout", [[entry("content", "x")]])
+    images.load(f"oci:{tmp_path}/layout", "localhost/app:1")
+    program = (
+        "import sys; before = set(sys.modules); from podwright.cli.api import handle;"
+        "request = {'version': 1, 'kind': 'Image', 'action': 'apply', 'manifest': {'name': 'localhost/app:1'}};"
+        "assert handle(request)['result']['action'] == 'none'; print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=host.env)
+    imported = {name.partition(".")[0] for name in done.stdout.split()}
+    heavy = {"urllib3", "rich", "pydantic", "yaml", "pyroute2", "concurrent", "threading", "zstandard", "cryptography"}
+    assert imported & heavy == set()
+
+
+def test_a_login_is_for_the_registry_of_the_name_alone(images, tmp_path):
+    make_layout(tmp_path / "layout", [[entry("content", "x")]])
+    with SecureRegistry(users=True) as own, SecureRegistry(users=True) as other:
+        name = f"{own.address}/app:1"
+        here, there = f"docker://{own.address}/copy:1", f"docker://{other.address}/copy:1"
+        images.load(f"oci:{tmp_path}/layout", name)
+        login = {"username": USER, "password": PASSWORD}
+        assert paths(settled(images, {"name": name, "auth": login, "destinations": [here]})) == [
+            f"destinations[{here}]"
+        ]
+        for auth, place in ((login, there), ({"username": USER, "password": "guessed wrong"}, here)):
+            with pytest.raises(ImageError) as caught:
+                images.plan({"name": name, "auth": auth, "destinations": [place]})
+            assert auth["password"] not in json.dumps(caught.value.as_dict())
+
+        encoded = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        logins = {"auths": {one.address: {"auth": encoded} for one in (own, other)}}
+        (tmp_path / "auth.json").write_text(json.dumps(logins))
+        document = {"name": name, "auth": {"authFile": f"{tmp_path}/auth.json"}, "destinations": [here, there]}
+        assert paths(settled(images, document)) == [f"destinations[{there}]"]
 
 
 def test_a_push_to_where_the_name_says(images, registry, tmp_path):

@@ -196,8 +196,10 @@ def _delete(arguments: argparse.Namespace) -> int:
     from podwright.runtime import Runtime
 
     kind, name, namespace = arguments.kind, arguments.name, arguments.namespace
-    if kind == "image":
+    if kind == "image" and arguments.grace_period is None:
         return images.delete(name, force=arguments.force)
+    if kind == "image" or arguments.force:
+        raise PodwrightError("--grace-period is for pods and containers, and --force for images")
     if kind == "secret":
         from podwright.cli import secrets
 

@@ -228,7 +228,8 @@ def _about(name: str, root: str) -> Iterator[None]:
     try:
         yield
     except (ImageError, HostError) as error:
-        raise type(error)(f"image {name}: {error.message}") from error
+        public = ImageError if isinstance(error, ImageError) else HostError  # and not what this package tells apart
+        raise public(f"image {name}: {error.message}") from error
     except OSError as error:
         if space.is_full(error):
             raise HostError(f"image {name}: {space.lacking(root, 1, error).message}") from error
