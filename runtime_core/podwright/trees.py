@@ -12,12 +12,20 @@ def remove_tree(path: str) -> None:
     """Remove a directory with all that is in it; it need not exist. No symbolic link is followed.
 
     Goes up and down by ``..`` with one descriptor at a time: a hostile layer nests deeper than Python recurses, or than
-    a process may have open files (both break shutil.rmtree). Only for trees in which nobody else moves directories.
+    a process may have open files (both break shutil.rmtree). Only for trees in which nobody else moves directories;
+    somebody else may remove the same tree at the same time.
     """
-    try:
-        fd = _open(path)
-    except FileNotFoundError:
-        return
+    gone = False
+    while not gone:
+        try:
+            _remove(path)
+            gone = True
+        except FileNotFoundError:  # by somebody else, this tree or a directory in it
+            gone = not os.path.lexists(path)
+
+
+def _remove(path: str) -> None:
+    fd = _open(path)
     depth = 1
     try:
         while depth:

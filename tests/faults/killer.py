@@ -9,6 +9,7 @@ many there were on the last line of stderr.
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 EVENTS = {
     "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.posix_spawn", "os.truncate", "socket.connect", "fcntl.flock",
@@ -16,10 +17,8 @@ EVENTS = {
 }  # fmt: skip
 
 
-def main() -> int:
-    from podwright.cli.main import main as podwright
-
-    fatal, arguments = int(sys.argv[1]), sys.argv[2:]
+def arm(fatal: int) -> Callable[[], int]:
+    """From now on, count the touches and die at that one; returns what tells their number."""
     count = 0
 
     def hook(event: str, details: tuple) -> None:
@@ -30,8 +29,15 @@ def main() -> int:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
-    code = podwright(arguments)
-    print(count, file=sys.stderr)
+    return lambda: count
+
+
+def main() -> int:
+    from podwright.cli.main import main as podwright
+
+    count = arm(int(sys.argv[1]))
+    code = podwright(sys.argv[2:])
+    print(count(), file=sys.stderr)
     return code
 
 

@@ -67,23 +67,30 @@ def _compare(name: str, fd: int, other: int, since: int) -> list[str]:
     kind = stat.S_IFMT(good.st_mode)
     if kind != stat.S_IFMT(bad.st_mode):
         return [f"is {_KINDS[stat.S_IFMT(bad.st_mode)]} instead of {_KINDS[kind]}"]
-    facts = [
+    facts: list[tuple[str, object, object]] = [
         ("the mode", f"{stat.S_IMODE(good.st_mode):04o}", f"{stat.S_IMODE(bad.st_mode):04o}"),
         ("the owner", f"{good.st_uid}:{good.st_gid}", f"{bad.st_uid}:{bad.st_gid}"),
         ("the attributes", _attributes(name, fd), _attributes(name, other)),
-        ("the time", good.st_mtime_ns, bad.st_mtime_ns if good.st_mtime_ns < since else good.st_mtime_ns),
         ("the device", good.st_rdev, bad.st_rdev),
     ]
-    if kind != stat.S_IFDIR:
+    if kind != stat.S_IFDIR:  # its links and its time tell of what is in it, which is compared itself
         facts.append(("the number of links", good.st_nlink, bad.st_nlink))
-    if kind == stat.S_IFLNK:
-        facts.append(("the target", os.readlink(name, dir_fd=fd), os.readlink(name, dir_fd=other)))
-    how = [f"has {what} {found!s} instead of {wanted!s}" for what, wanted, found in facts if wanted != found]
-    if kind == stat.S_IFREG and good.st_size != bad.st_size:
-        return [*how, f"has {bad.st_size} bytes instead of {good.st_size}"]
-    if kind == stat.S_IFREG and not _same_content(name, fd, other):
-        return [*how, "has other content"]
-    return how
+        if good.st_mtime_ns < since:
+            facts.append(("the time", good.st_mtime_ns, bad.st_mtime_ns))
+    how = [f"has {what} {found} instead of {wanted}" for what, wanted, found in facts if wanted != found]
+    return [*_compare_content(name, fd, other, good), *how]
+
+
+def _compare_content(name: str, fd: int, other: int, good: os.stat_result) -> list[str]:
+    if stat.S_ISLNK(good.st_mode):
+        wanted, found = os.readlink(name, dir_fd=fd), os.readlink(name, dir_fd=other)
+        return [f"has the target {found} instead of {wanted}"] if wanted != found else []
+    if not stat.S_ISREG(good.st_mode):
+        return []
+    size = os.stat(name, dir_fd=other, follow_symlinks=False).st_size
+    if size != good.st_size:
+        return [f"has {size} bytes instead of {good.st_size}"]
+    return [] if _same_content(name, fd, other) else ["has other content"]
 
 
 def _attributes(name: str, fd: int) -> dict[str, str]:

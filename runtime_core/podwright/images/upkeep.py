@@ -1,25 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forgetting images, and giving back the space of what nobody needs.
 
-``prune`` may be killed at any instruction: names go first, then layers, then blobs, so the store never names what it
-has not, and what is left over is found by the next ``prune`` (or the next pull).
+``prune`` may be killed at any instruction, and works on a full disk: what no name reaches goes first, then layers (an
+image that still has its name makes them again from its blobs), then names, and last the blobs that those reached. What
+is left over is found by the next ``prune``.
 """
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from podwright.errors import ImageError
 from podwright.files import locked
-from podwright.images import gate, inventory
+from podwright.images import gate, inventory, space, usage
 from podwright.images import reference as references
 from podwright.images.contents import contents
 from podwright.images.garbage import garbage
 from podwright.images.store import ImageStore
-from podwright.images.trash import Trash
-from podwright.images.usage import size_of
 from podwright.images.used import Used
+from podwright.trees import remove_tree
 
 
 class Pruned(NamedTuple):
@@ -60,25 +61,82 @@ def prune(
 ) -> Pruned:
     """Remove blobs and layers that neither a name nor a container needs, and what dead processes left unfinished.
 
-    ``all`` forgets the images first that no pod or container uses. ``used`` tells what is in use, and is called while
-    nobody pulls or applies. Raises HostError when somebody does so for longer than ``gate.PATIENCE``, and ImageError
-    when the index is damaged: then nothing is known to be unused.
+    ``all`` forgets the images too that no pod or container uses. ``used`` tells what is in use; its word counts that it
+    gives while nobody pulls or applies. Raises HostError when somebody does so for longer than ``gate.PATIENCE``, and
+    ImageError when the index is damaged: then nothing is known to be unused.
     """
-    with Trash(f"{store.root}/layers") as trash:
-        with gate.alone(store.root):
-            held = inventory.take(store.root)
-            chosen = garbage(contents(store.layout), held, used(), images=all)
-            leftovers = [path for path in held.unfinished if not inventory.is_held(path)]
-            trees = [path for path in leftovers if os.path.isdir(path)] + list(map(store.layers.path, chosen.layers))
-            files = [path for path in leftovers if path not in trees] + list(map(store.layout.blob_path, chosen.blobs))
-            size = sum(map(size_of, files))
-            if not dry_run:
-                for name in chosen.images:
-                    store.remove(name)
-                trees = [trash.take(path) for path in trees]
-                _unlink(store.layout.root, files)
-        size += sum(map(size_of, trees))
-    return Pruned(chosen.images, chosen.blobs, chosen.layers, leftovers, size)
+    size_of = functools.cache(usage.size_of)
+    with gate.shared(store.root):  # measuring takes its time, so most of it is done while others may go on
+        for path in _Doomed.choose(store, used(), images=all).paths:
+            size_of(path)
+    with gate.alone(store.root):
+        doomed = _Doomed.choose(store, used(), images=all)
+        size = sum(map(size_of, doomed.paths))
+        moved = [] if dry_run else _take_out(store, doomed)
+    for path in moved:
+        remove_tree(path)
+    return Pruned(doomed.images, doomed.blobs, doomed.layers, doomed.leftovers, size)
+
+
+class _Doomed(NamedTuple):
+    images: list[str]
+    blobs: list[str]
+    layers: list[str]
+    leftovers: list[str]
+    trees: list[str]
+    """Paths of directories."""
+    free: list[str]
+    """Paths of files that no name reaches now."""
+    named: list[str]
+    """Paths of files that only names reach which go."""
+
+    @classmethod
+    def choose(cls, store: ImageStore, used: Used, *, images: bool) -> "_Doomed":
+        found, held = contents(store.layout), inventory.take(store.root)
+        chosen = garbage(found, held, used, images=images)
+        nameless = set(garbage(found, held, used, images=False).blobs)
+        leftovers = [path for path in held.unfinished if not inventory.is_held(path)]
+        trees = [path for path in leftovers if os.path.isdir(path)]
+        files = [path for path in leftovers if path not in trees]
+        return cls(
+            *chosen,
+            leftovers,
+            [*trees, *map(store.layers.path, chosen.layers)],
+            [*files, *(store.layout.blob_path(digest) for digest in chosen.blobs if digest in nameless)],
+            [store.layout.blob_path(digest) for digest in chosen.blobs if digest not in nameless],
+        )
+
+    @property
+    def paths(self) -> list[str]:
+        return [*self.trees, *self.free, *self.named]
+
+
+def _take_out(store: ImageStore, doomed: _Doomed) -> list[str]:
+    """Remove the files, and return where the trees are now: to be removed when others may go on."""
+    _unlink(store.layout.root, doomed.free)
+    moved = [_move_aside(path) for path in doomed.trees]
+    try:
+        _forget(store, doomed.images)
+    except OSError as error:
+        if not space.is_full(error):
+            raise
+        for path in moved:  # the new index finds room where they were
+            remove_tree(path)
+        _forget(store, doomed.images)
+    _unlink(store.layout.root, doomed.named)
+    return moved
+
+
+def _forget(store: ImageStore, names: Iterable[str]) -> None:
+    for name in names:
+        store.layout.forget(name)
+
+
+def _move_aside(path: str) -> str:
+    """Give a tree a name that says it is nobody's: no layer is ever there in part."""
+    target = f"{os.path.dirname(path)}/.tmp-{os.urandom(8).hex()}"
+    os.rename(path, target)
+    return target
 
 
 def _unlink(images: str, paths: Iterable[str]) -> None:
