@@ -216,7 +216,7 @@ def test_a_layer_of_100_000_tiny_files(registry, tmp_path):
 
 
 def many_files(count: int) -> bytes:
-    """A tar of empty files, a thousand a folder, and a byte in every hundredth; tarfile would take ten times as long."""
+    """A tar of empty files, a thousand a folder, a byte in every hundredth; tarfile would take ten times as long."""
     parts = []
     for content in (b"", b"x"):
         header = bytearray(entry("", content)[0].tobuf(tarfile.USTAR_FORMAT))
