@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The images of this host: ``<root>/images`` is an OCI image layout, ``<root>/layers`` holds its unpacked layers,
-``<root>/parents`` what of their directories no layer alone can know.
+"""The images of this host: ``<root>/images`` is an OCI image layout, ``<root>/layers`` holds its unpacked layers.
 
-What is in the store was verified when it came in. An image is recorded last, when all of it is there, so a crash leaves
+``<root>/parents`` has what no layer alone can know of its directories. What is in the store was verified when it came in. An image is recorded last, when all of it is there, so a crash leaves
 at most blobs and layers that nobody names yet; the next pull uses them.
 """
 
