@@ -17,9 +17,10 @@ HEADER = """\
 
 
 def dependencies(project: str) -> list[str]:
-    """Return what the distribution in a directory depends on, without our own other one."""
-    declared = tomllib.loads((ROOT / project / "pyproject.toml").read_text())["project"]["dependencies"]
-    return [item for item in declared if item.split("==")[0] not in OURS]
+    """Return what the distribution in a directory depends on, with its extras and without our own other one."""
+    declared = tomllib.loads((ROOT / project / "pyproject.toml").read_text())["project"]
+    extras = declared.get("optional-dependencies", {}).values()
+    return [item for items in (declared["dependencies"], *extras) for item in items if item.split("==")[0] not in OURS]
 
 
 def main() -> int:

@@ -13,15 +13,20 @@ OWN_RUNTIME = "podwright"
 MAX_RUNTIME_OPTIONS = 32
 
 _FOLDER = (r"/[^\0]+", "an absolute path")
+_FILE = (r"(/[^\0]+)?", "an absolute path, or empty")
 _RULES = {
     "root": _FOLDER,
     "run": _FOLDER,
     "cgroups.parent": (r"(/(?!\.\.?(/|$))[^/\s\0]+)+", "a path such as /podwright"),
     "cgroups.missing": ("error|warn", '"error" or "warn"'),
     "pods.pids_limit": ("[1-9][0-9]{0,8}", "a number from 1 up"),
+    "registries.auth_file": _FILE,
+    "registries.policy": _FILE,
 }
 """Key to what its value must look like, and that in words."""
 _HANDLER = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_HOST = r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?)(:[0-9]{1,5})?"
+_MIRROR = rf"{_HOST}(/[a-z0-9]+([-._]+[a-z0-9]+)*)*"
 _RESERVED = (OWN_RUNTIME, "pod-containers", "pod-wasm", "pod-microvm-containers")  # classes of podwright's own
 
 
@@ -34,6 +39,21 @@ class ExternalRuntime(NamedTuple):
     """The program, an absolute path."""
     options: tuple[str, ...] = ()
     """Global options, given before those of podwright and the verb."""
+
+
+class RegistryHost(NamedTuple):
+    """A registry or a mirror: a section ``[registries.hosts."HOST[:PORT]"]`` of the file."""
+
+    name: str
+    """Host, with a port when images' references have one."""
+    mirrors: tuple[str, ...] = ()
+    """``HOST[:PORT][/PREFIX]``, asked before the registry, in this order."""
+    ca: str = ""
+    """A file with authorities that are trusted besides the system's."""
+    certificate: str = ""
+    """A file with what the host proves itself with to the registry."""
+    key: str = ""
+    """The certificate's key, unless it is in the same file."""
 
 
 class Config(NamedTuple):
@@ -54,6 +74,12 @@ class Config(NamedTuple):
     """Most processes of one pod (the kubelet's podPidsLimit)."""
     registries_insecure: tuple[str, ...] = ()
     """Registries (host[:port]) reached over plain HTTP, besides those on loopback."""
+    registries_auth_file: str = ""
+    """Logins (containers-auth.json(5)); empty for where podman and docker keep theirs."""
+    registries_policy: str = ""
+    """Which signatures an image must have (containers-policy.json(5)); empty for none."""
+    registries_hosts: tuple[RegistryHost, ...] = ()
+    """Registries and mirrors of which there is something to say, by their names' order."""
     pods_runtime: str = OWN_RUNTIME
     """What runs the containers of a pod that names no runtime: ``podwright``, or one of ``runtimes``."""
     runtimes: tuple[ExternalRuntime, ...] = ()
@@ -86,10 +112,15 @@ def _parse(text: bytes, path: str) -> Config:
     except ValueError as error:  # no TOML, or no UTF-8
         raise ConfigError(f"{path}: {error}") from error
     runtimes = _runtimes(path, data.pop("runtimes", {}))
+    registries = data.get("registries")
+    hosts = _hosts(path, registries.pop("hosts", {})) if isinstance(registries, dict) else ()
     given: dict[str, Any] = {}
     for key, value in data.items():
         given |= {f"{key}.{name}": item for name, item in value.items()} if isinstance(value, dict) else {key: value}
-    attributes = {attribute.replace("_", ".", 1): attribute for attribute in Config._fields if attribute != "runtimes"}
+    sections = ("runtimes", "registries_hosts")  # whose keys the user names
+    attributes = {
+        attribute.replace("_", ".", 1): attribute for attribute in Config._fields if attribute not in sections
+    }
     values: dict[str, Any] = {}
     for key, value in given.items():
         if key not in attributes:
@@ -97,7 +128,7 @@ def _parse(text: bytes, path: str) -> Config:
         values[attributes[key]] = _typed(path, key, value, Config._field_defaults[attributes[key]])
         if key in _RULES and not re.fullmatch(_RULES[key][0], str(value)):
             raise ConfigError(f"{path}: {key} is {value!r}, but must be {_RULES[key][1]}", field=key, value=value)
-    return _with_runtimes(path, Config(**values), runtimes)
+    return _with_hosts(path, _with_runtimes(path, Config(**values), runtimes), hosts)
 
 
 def _with_runtimes(path: str, config: Config, runtimes: tuple[ExternalRuntime, ...]) -> Config:
@@ -135,6 +166,44 @@ def _runtime(path: str, name: str, section: dict[str, Any]) -> ExternalRuntime:
         reason = f"must be at most {MAX_RUNTIME_OPTIONS} options, none of them empty"
         raise ConfigError(f"{path}: {field}.options {reason}", field=f"{field}.options", value=section["options"])
     return ExternalRuntime(name, program, options)
+
+
+def _with_hosts(path: str, config: Config, hosts: tuple[RegistryHost, ...]) -> Config:
+    for item in config.registries_insecure:
+        if not re.fullmatch(_HOST, item):
+            reason = f"has {item!r}, which is not HOST[:PORT]"
+            raise ConfigError(f"{path}: registries.insecure {reason}", field="registries.insecure", value=item)
+    for host in hosts:
+        if host.name in config.registries_insecure and (host.ca or host.certificate):
+            field = f'registries.hosts."{host.name}"'
+            reason = "has ca or certificate for TLS, and registries.insecure says that it is reached without"
+            raise ConfigError(f"{path}: {field} {reason}", field=field, value=host.name)
+    return config._replace(registries_hosts=hosts)
+
+
+def _hosts(path: str, sections: object) -> tuple[RegistryHost, ...]:
+    if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
+        reason = 'must have one section [registries.hosts."HOST[:PORT]"] for each registry'
+        raise ConfigError(f"{path}: registries.hosts {reason}", field="registries.hosts", value=sections)
+    return tuple(_registry_host(path, name, sections[name]) for name in sorted(sections))
+
+
+def _registry_host(path: str, name: str, section: dict[str, Any]) -> RegistryHost:
+    field = f'registries.hosts."{name}"'
+    if not re.fullmatch(_HOST, name):
+        raise ConfigError(f"{path}: {field}: the name must be HOST[:PORT]", field=field, value=name)
+    for key, value in section.items():
+        if key not in RegistryHost._field_defaults:
+            raise ConfigError(f"{path}: unknown key {field}.{key}", field=f"{field}.{key}", value=value)
+        _typed(path, f"{field}.{key}", value, RegistryHost._field_defaults[key])
+        form, words = (_MIRROR, "each HOST[:PORT][/PREFIX], without a scheme") if key == "mirrors" else _FOLDER
+        for item in value if key == "mirrors" else [value]:
+            if not re.fullmatch(form, item):
+                reason = f"is {value!r}, but must be {words}"
+                raise ConfigError(f"{path}: {field}.{key} {reason}", field=f"{field}.{key}", value=value)
+    if "key" in section and "certificate" not in section:
+        raise ConfigError(f"{path}: {field}.key needs a certificate", field=f"{field}.key", value=section["key"])
+    return RegistryHost(name, **(section | {"mirrors": tuple(section.get("mirrors", ()))}))
 
 
 def _typed(path: str, key: str, value: object, default: object) -> object:

@@ -8,6 +8,10 @@ import os
 
 from podwright.jsontext import dumps, loads
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def write_atomic(path: str, data: bytes, *, mode: int = 0o600, sync: bool = True) -> None:
     """Replace ``path`` by ``data``: whoever reads sees the old content or the new, also after a crash.
@@ -115,22 +119,24 @@ class locked:  # noqa: N801 - reads like the function that it is to its callers
     """Hold an flock(2) on ``path`` (made when missing); entering yields its descriptor.
 
     The lock ends with the process, however it ends. A holder may remove the file before it lets go: whoever waited for
-    it then notices that the name points elsewhere and takes the new file's lock.
+    it then notices that the name points elsewhere and takes the new file's lock. ``pause`` is called again and again
+    while another has the lock; what it raises ends the waiting.
     """
 
     # A class and no generator under contextlib, whose import costs more than a whole command may spend on locks.
-    __slots__ = ("_fd", "_path", "_shared")
+    __slots__ = ("_fd", "_how", "_path", "_pause")
 
-    def __init__(self, path: str, *, shared: bool = False) -> None:
+    def __init__(self, path: str, *, shared: bool = False, pause: Callable[[], object] | None = None) -> None:
         self._path = path
-        self._shared = shared
+        self._how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        self._pause = pause
         self._fd = -1
 
     def __enter__(self) -> int:
         while True:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.flock(fd, fcntl.LOCK_SH if self._shared else fcntl.LOCK_EX)
+                self._wait(fd)
                 same = os.path.samestat(os.fstat(fd), os.stat(self._path))
             except FileNotFoundError:
                 same = False
@@ -144,6 +150,14 @@ class locked:  # noqa: N801 - reads like the function that it is to its callers
 
     def __exit__(self, *_error: object) -> None:
         os.close(self._fd)
+
+    def _wait(self, fd: int) -> None:
+        while self._pause:
+            try:
+                return fcntl.flock(fd, self._how | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._pause()
+        return fcntl.flock(fd, self._how)
 
 
 def is_locked(path: str) -> bool:

@@ -193,7 +193,9 @@ class Runtime:
     @_host_errors()
     def import_layout(self, path: str, reference: str) -> Image:
         """Take an image from an OCI image layout on disk (``path`` or ``path:tag``) and call it ``reference``."""
-        return self._images.import_layout(path, reference)
+        from podwright.images.source import LayoutSource, split_path
+
+        return self._images.take(LayoutSource(*split_path(path)), reference)
 
     @_host_errors()
     def images(self) -> Images:

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from ansibletools import play
-from podwright.config import Config, load
+from podwright.config import Config, ExternalRuntime, RegistryHost, load
 
 
 def write(folder, config):
@@ -52,8 +52,8 @@ def test_every_key_there_is(tmp_path):
     sections: dict = {}
     for key, value in config._asdict().items():
         section, _underscore, name = key.partition("_")
-        if key == "runtimes":
-            continue  # a section of each, see test_runtimes
+        if key in ("runtimes", "registries_hosts"):
+            continue  # sections with names of their own, see test_sections_with_names
         if name:
             sections.setdefault(section, {})[name] = list(value) if isinstance(value, tuple) else value
         else:
@@ -63,6 +63,26 @@ def test_every_key_there_is(tmp_path):
     assert tomllib.loads(path.read_text()) == sections
     assert load(str(path)) == config
     assert path.stat().st_mode & 0o777 == 0o644
+    assert write(tmp_path, sections).changed == 0
+
+
+@needs_root
+def test_sections_with_names(tmp_path):
+    crun = ExternalRuntime("crun", "/usr/bin/crun", ("--debug",))
+    hub = RegistryHost("docker.io", mirrors=("mirror.lan:5000/hub",))
+    lab = RegistryHost("[::1]:5000", ca="/etc/lab ä.pem")
+    sections = {
+        "runtimes": {"crun": {"path": crun.path, "options": ["--debug"]}},
+        "registries": {
+            "insecure": ["a:1"],
+            "hosts": {"docker.io": {"mirrors": ["mirror.lan:5000/hub"]}, "[::1]:5000": {"ca": "/etc/lab ä.pem"}},
+        },
+        "root": "/a",
+    }
+    assert write(tmp_path, sections).changed == 2
+    path = str(tmp_path / "etc" / "podwright.toml")
+    wanted = Config(root="/a", runtimes=(crun,), registries_insecure=("a:1",), registries_hosts=(lab, hub))
+    assert load(path) == wanted
     assert write(tmp_path, sections).changed == 0
 
 

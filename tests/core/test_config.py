@@ -3,7 +3,7 @@
 
 import pytest
 
-from podwright.config import Config, ExternalRuntime, load
+from podwright.config import Config, ExternalRuntime, RegistryHost, load
 from podwright.errors import ConfigError
 
 
@@ -27,9 +27,11 @@ def test_every_key_can_be_set(read):
         cgroups.missing = "warn"
         pods.pids_limit = 10
         registries.insecure = ["r.example:5000"]
+        registries.auth_file = "/etc/auth.json"
+        registries.policy = "/etc/policy.json"
     """
     wanted = Config("/srv/pods", "/run/pods", "pods0", "10.1.0.0/24", "/machine/pods", "warn", 10, ("r.example:5000",))
-    assert read(text) == wanted
+    assert read(text) == wanted._replace(registries_auth_file="/etc/auth.json", registries_policy="/etc/policy.json")
 
 
 def test_sections_are_the_same_as_dotted_keys(read):
@@ -47,6 +49,21 @@ def test_runtimes_of_the_host(read):
     """
     crun, runc = ExternalRuntime("crun", "/usr/bin/crun", ("--debug",)), ExternalRuntime("runc", "/usr/sbin/runc")
     assert read(text) == Config(pods_runtime="crun", runtimes=(crun, runc))
+
+
+def test_registries_of_which_there_is_something_to_say(read):
+    text = """
+        [registries.hosts."lab.example:5000"]
+        ca = "/etc/ca.pem"
+        certificate = "/etc/client.pem"
+        key = "/etc/client.key"
+        [registries.hosts."docker.io"]
+        mirrors = ["mirror.lan:5000", "[::1]:5000/hub/x"]
+        [registries.hosts."quay.io"]
+    """
+    hub = RegistryHost("docker.io", ("mirror.lan:5000", "[::1]:5000/hub/x"))
+    lab = RegistryHost("lab.example:5000", (), "/etc/ca.pem", "/etc/client.pem", "/etc/client.key")
+    assert read(text) == Config(registries_hosts=(hub, lab, RegistryHost("quay.io")))
 
 
 def test_an_empty_file_is_the_default(read):
@@ -85,6 +102,22 @@ def test_an_empty_file_is_the_default(read):
         ('run = "run"', "run"),
         ('registries.insecure = "r.example"', "registries.insecure"),
         ("registries.insecure = [1]", "registries.insecure"),
+        ('registries.insecure = ["http://r.example"]', "registries.insecure"),
+        ('registries.auth_file = "auth.json"', "registries.auth_file"),
+        ("registries.policy = 1", "registries.policy"),
+        ("registries = 1", "registries"),
+        ("registries.hosts = 1", "registries.hosts"),
+        ('registries.hosts."a:1" = "b"', "registries.hosts"),
+        ('registries.hosts."a/b" = {}', 'registries.hosts."a/b"'),
+        ('registries.hosts."https://a" = {}', 'registries.hosts."https://a"'),
+        ("registries.hosts.a.mirror = []", 'registries.hosts."a".mirror'),
+        ('registries.hosts.a.mirrors = "b"', 'registries.hosts."a".mirrors'),
+        ('registries.hosts.a.mirrors = ["b", "https://c"]', 'registries.hosts."a".mirrors'),
+        ('registries.hosts.a.mirrors = ["b/../c"]', 'registries.hosts."a".mirrors'),
+        ('registries.hosts.a.ca = "ca.pem"', 'registries.hosts."a".ca'),
+        ("registries.hosts.a.ca = 1", 'registries.hosts."a".ca'),
+        ('registries.hosts.a.key = "/k"', 'registries.hosts."a".key'),
+        ('registries = {insecure = ["a"], hosts = {a = {ca = "/c"}}}', 'registries.hosts."a"'),
     ],
 )
 def test_a_wrong_key_or_value_is_named(read, text, key):

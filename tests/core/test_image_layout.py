@@ -117,14 +117,14 @@ def foreign(layout, *names):
 def test_the_only_image_of_a_foreign_layout_needs_no_name(layout):
     path = foreign(layout, "v1")
     assert LayoutSource(path).top() == b"v1"
-    assert LayoutSource(f"{path}:v1").top() == b"v1"
-    with pytest.raises(ImageError, match=r"no image 'v2' \(there are: v1\)"):
-        LayoutSource(f"{path}:v2").top()
+    assert LayoutSource(path, "v1").top() == b"v1"
+    with pytest.raises(ImageError, match=r"no images 'v2' \(there are: v1\)"):
+        LayoutSource(path, "v2").top()
 
 
 def test_one_of_several_images_must_be_named(layout):
     path = foreign(layout, "v1", "v2")
-    assert LayoutSource(f"{path}:v2").top() == b"v2"
+    assert LayoutSource(path, "v2").top() == b"v2"
     with pytest.raises(ImageError, match=r"2 images, so name one as PATH:NAME \(there are: v1, v2\)"):
         LayoutSource(path).top()
 

@@ -49,7 +49,9 @@ def test_the_licences_are_here_in_full():
 def wanted_packages() -> list[Requirement]:
     lines = (ROOT / "requirements/ci.in").read_text().splitlines()
     for project in ("runtime_core", "pulumi_provider"):
-        lines += tomllib.loads((ROOT / project / "pyproject.toml").read_text())["project"]["dependencies"]
+        declared = tomllib.loads((ROOT / project / "pyproject.toml").read_text())["project"]
+        for items in (declared["dependencies"], *declared.get("optional-dependencies", {}).values()):
+            lines += items
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 

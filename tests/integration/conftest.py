@@ -9,6 +9,9 @@ import pytest
 from ansibletools import NO_MODULE, play
 from imagetools import make_busybox_image
 from podtools import IMAGE
+from podwright.images.store import ImageStore
+from registry import Registry
+from storetools import PODINIT
 from unpacktools import SOURCE, outside
 
 
@@ -65,3 +68,22 @@ def sanitized(tmp_path_factory):
     binary = tmp_path_factory.mktemp("asan") / "podinit"
     subprocess.run(["make", "-s", "-C", SOURCE, "asan", f"ASAN_OUT={binary}"], check=True)
     return binary
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty image store, in the folder ``root``."""
+    return ImageStore(str(tmp_path / "root"), podinit=PODINIT)
+
+
+@pytest.fixture(scope="module")
+def registry():
+    """A real registry."""
+    with Registry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def place(registry, request):
+    """A reference in the real registry that no other test uses."""
+    return f"{registry.address}/{abs(hash(request.node.name)):x}/image"

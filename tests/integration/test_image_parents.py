@@ -10,8 +10,7 @@ import pytest
 
 import treewalk
 from imagetools import entry, make_layout
-from podwright.images.store import ImageStore
-from unpacktools import PODINIT
+from storetools import import_layout
 
 NAME = "localhost/parents:1"
 MOUNT = 'mount -t overlay overlay -o "ro,lowerdir=$1" "$2" && exec "$3" "$4" "$2"'
@@ -25,14 +24,9 @@ def private(name, **fields):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return ImageStore(str(tmp_path / "store"), podinit=str(PODINIT))
-
-
-@pytest.fixture
 def image_of(store, tmp_path):
     def take(*layers):
-        return store.import_layout(make_layout(tmp_path / "layout", layers), NAME)
+        return import_layout(store, make_layout(tmp_path / "layout", layers), NAME)
 
     return take
 

@@ -94,15 +94,20 @@ def _load() -> Any:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from contextlib import ExitStack
+
     from podwright.containers.scratch import Scratch, sweep
+    from podwright.images import gate
 
     config = _load()
     words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
-    lower, image, image_config, command = _root(config, arguments.rootfs, words)
     name = f"run-{os.urandom(6).hex()}"
     folder = f"{config.root}/run"
     sweep(folder, f"{config.run}/oci")
-    with Scratch(folder, name, lower) as scratch:
+    with ExitStack() as stack:
+        with gate.shared(config.root):  # what is chosen stays until the bundle tells of it
+            lower, image, image_config, command = _root(config, arguments.rootfs, words)
+            scratch = stack.enter_context(Scratch(folder, name, lower, "" if arguments.rootfs else image))
         _write_bundle(scratch.path, config, name, arguments, (lower, image, image_config, command))
         return _in_foreground(_containers(config), name, scratch.path)
 

@@ -12,13 +12,15 @@ import fcntl
 import os
 
 from podwright.errors import HostError
-from podwright.files import make_folders
+from podwright.files import make_folders, write_new
+from podwright.jsontext import dumps
 from podwright.trees import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+GROUND = "ground.json"
 _CLONE_NEWNS = 0x20000
 _MS_REC, _MS_SLAVE = 0x4000, 0x80000
 _MNT_DETACH = 2
@@ -28,11 +30,14 @@ class Scratch:
     """The bundle's directory ``<folder>/<name>``; enter it to have ``rootfs`` in it mounted.
 
     ``lower`` are the directories that make up the root, topmost first; what the container writes goes to none of them.
+    ``image`` is the full reference of the image that they are of, "" for none. Both are kept in the file ``GROUND``,
+    for whoever wants to remove them.
     """
 
-    def __init__(self, folder: str, name: str, lower: Sequence[str]) -> None:
+    def __init__(self, folder: str, name: str, lower: Sequence[str], image: str) -> None:
         self.path = f"{folder}/{name}"
         self._lower = list(lower)
+        self._image = image
         self._lock = -1
 
     def __enter__(self) -> Scratch:
@@ -42,6 +47,8 @@ class Scratch:
         try:
             for name in ("rootfs", "upper", "work"):
                 os.mkdir(f"{self.path}/{name}", 0o755)
+            ground = {"image": self._image, "lower": self._lower}
+            write_new(f"{self.path}/{GROUND}", dumps(ground).encode())
             self._mount()
         except BaseException:
             self.__exit__()
@@ -69,19 +76,38 @@ class Scratch:
                 os.close(fd)
 
 
+def live(folder: str, containers: str) -> list[str]:
+    """Return the bundles in ``folder`` whose command lives, or whose container is still recorded."""
+    bundles = _bundles(folder)
+    dead = set(_dead(bundles, containers))
+    return [path for path in bundles if path not in dead]
+
+
 def sweep(folder: str, containers: str) -> None:
     """Remove what killed commands have left in ``folder``, unless their container is still recorded."""
+    for path in _dead(_bundles(folder), containers):
+        remove_tree(path)
+
+
+def _bundles(folder: str) -> list[str]:
     try:
-        names = os.listdir(folder)
+        return [f"{folder}/{name}" for name in os.listdir(folder)]
     except FileNotFoundError:
-        return
-    for name in names:
-        if os.path.exists(f"{containers}/{name}"):
+        return []
+
+
+def _dead(bundles: Sequence[str], containers: str) -> Iterator[str]:
+    """Yield, with its lock held, each bundle that nobody needs any more."""
+    for path in bundles:
+        if os.path.exists(f"{containers}/{os.path.basename(path)}"):
             continue
-        fd = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # its command has just ended
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_tree(f"{folder}/{name}")
+            yield path
         except BlockingIOError:
             continue  # its command lives
         finally:

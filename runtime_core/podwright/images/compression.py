@@ -2,6 +2,7 @@
 """Decompression of layers as a stream, in pieces of bounded size."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from podwright.errors import ImageError
 
@@ -17,23 +18,26 @@ def decompress(chunks: Iterator[bytes]) -> Iterator[bytes]:
     first = b""
     while len(first) < 4 and (chunk := next(chunks, b"")):
         first += chunk
+    kind = compression_of(first)
+    whole = chain([first], chunks)
+    if kind == "gzip":
+        return _gunzip(whole)
+    return _unzstd(whole) if kind == "zstd" else whole
+
+
+def compression_of(first: bytes) -> str:
+    """Tell from the first four bytes of a stream how it is compressed: ``gzip``, ``zstd``, or not at all: ``""``."""
     if first.startswith(b"\x1f\x8b"):
-        return _gunzip(_join(first, chunks))
-    if first.startswith(b"\x28\xb5\x2f\xfd") or (first[1:4] == b"\x2a\x4d\x18" and first[0] & 0xF0 == 0x50):
-        return _unzstd(_join(first, chunks))
-    return _join(first, chunks)
-
-
-def _join(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+        return "gzip"
+    skippable = first[1:4] == b"\x2a\x4d\x18" and first[0] & 0xF0 == 0x50
+    return "zstd" if skippable or first.startswith(b"\x28\xb5\x2f\xfd") else ""
 
 
 def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Members may follow each other (RFC 1952, 2.2), and zeros may fill up the end."""
-    import zlib
+    from zlib_ng import zlib_ng
 
-    decoder = zlib.decompressobj(wbits=31)
+    decoder = zlib_ng.decompressobj(wbits=31)
     try:
         for chunk in chunks:
             rest = chunk
@@ -41,9 +45,9 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 yield decoder.decompress(rest, PIECE)
                 rest = decoder.unconsumed_tail
                 if decoder.eof and (rest := decoder.unused_data.lstrip(b"\0")):
-                    decoder = zlib.decompressobj(wbits=31)
+                    decoder = zlib_ng.decompressobj(wbits=31)
         yield decoder.flush()
-    except zlib.error as error:
+    except zlib_ng.error as error:  # type: ignore[misc]  # its stub takes the class for an instance
         raise ImageError(f"its gzip stream is damaged ({error})") from error
     if not decoder.eof:
         raise ImageError("its gzip stream is truncated")

@@ -7,11 +7,12 @@ specification's descriptor.md, image-index.md, manifest.md and config.md.
 
 import hashlib
 import json
-import os
 import re
 from typing import Any, NamedTuple
 
 from podwright.errors import ImageError
+from podwright.images import platform as platforms
+from podwright.images.platform import Platform
 from podwright.images.reference import is_digest
 
 MAX_DOCUMENT = 4 << 20  # bytes, of a manifest, an index or a configuration; registries allow as much
@@ -31,9 +32,17 @@ LAYERS = (
     "application/vnd.oci.image.layer.v1.tar+zstd",
     "application/vnd.docker.image.rootfs.diff.tar",
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
 )
+# The artifact layout of CNCF's wasm working group, and what wasm-to-oci and runwasi made before and beside it.
+WASM_CONFIGS = ("application/vnd.wasm.config.v0+json", "application/vnd.wasm.config.v1+json")
+WASM_LAYERS = (
+    "application/wasm",
+    "application/vnd.wasm.content.layer.v1+wasm",
+    "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm",
+)
+_FOREIGN = re.compile(r".*\.(foreign\.diff|nondistributable\.v1)\.tar.*")
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Descriptor(NamedTuple):
@@ -49,22 +58,24 @@ class Manifest(NamedTuple):
 
     config: Descriptor
     layers: list[Descriptor]
+    """The layers to unpack, bottom first; none when there is a module."""
+    module: Descriptor | None = None
+    """The WebAssembly module that the image is, when it has no layers of files."""
+
+    @property
+    def blobs(self) -> list[Descriptor]:
+        """Everything that the manifest points to: the configuration first."""
+        return [self.config, *self.layers, *([self.module] if self.module else [])]
 
     @property
     def size(self) -> int:
-        """Bytes of the configuration and the compressed layers."""
-        return self.config.size + sum(layer.size for layer in self.layers)
+        """Bytes of the configuration and the compressed layers, or the module."""
+        return sum(blob.size for blob in self.blobs)
 
 
 def digest_of(data: bytes) -> str:
     """Return the sha256 digest of data, as OCI writes it."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def architecture() -> str:
-    """Return this machine's architecture by the name that images use."""
-    machine = os.uname().machine
-    return _ARCHITECTURES.get(machine, machine)
 
 
 def parse_object(data: bytes, what: str) -> dict[str, Any]:
@@ -116,50 +127,101 @@ def manifest_type(data: bytes) -> str:
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """Check an image manifest: every layer must be one that this program can unpack."""
+    """Check an image manifest: its layers must be such as this program can unpack, or one WebAssembly module."""
     document = parse_object(data, "manifest")
     if document.get("mediaType", OCI_MANIFEST) not in MANIFESTS:
         raise ImageError(f"its manifest is of the unknown type {document['mediaType']!r}")
     config = parse_descriptor(document.get("config"), "manifest's configuration")
-    if config.media_type not in CONFIGS:
-        raise ImageError(f"it is no container image but an artifact of type {config.media_type}")
+    if config.media_type not in (*CONFIGS, *WASM_CONFIGS):
+        artifact = document.get("artifactType") or config.media_type
+        raise ImageError(f"it is no container image but an artifact of type {artifact}")
     if config.size > MAX_DOCUMENT:
         raise ImageError(f"its configuration of {config.size} bytes is over the limit of {MAX_DOCUMENT}")
     layers = [parse_descriptor(item, "manifest's layer") for item in _list(document, "layers", "manifest")]
-    for layer in layers:
-        if layer.media_type not in LAYERS:
-            raise ImageError(f"its layer {layer.digest} is of the type {layer.media_type}, which cannot be unpacked")
     if len(layers) > MAX_LAYERS:
         raise ImageError(f"it has {len(layers)} layers, more than {MAX_LAYERS}")
+    if config.media_type in WASM_CONFIGS or any(layer.media_type in WASM_LAYERS for layer in layers):
+        return Manifest(config, [], _module(layers))
+    for layer in layers:
+        _check_layer(layer)
     return Manifest(config, layers)
 
 
-def choose_platform(data: bytes) -> Descriptor:
-    """Return the manifest that an index has for this machine (Linux, and its architecture)."""
-    wanted = architecture()
-    found: list[str] = []
+def _check_layer(layer: Descriptor) -> None:
+    if _FOREIGN.fullmatch(layer.media_type):
+        raise ImageError(
+            f"its layer {layer.digest} is of the type {layer.media_type}: such a layer is not in registries but at its "
+            "vendor's, and is not supported"
+        )
+    if layer.media_type not in LAYERS:
+        raise ImageError(f"its layer {layer.digest} is of the type {layer.media_type}, which cannot be unpacked")
+
+
+def _module(layers: list[Descriptor]) -> Descriptor:
+    if len(layers) != 1 or layers[0].media_type not in WASM_LAYERS:
+        types = ", ".join(layer.media_type for layer in layers) or "none"
+        raise ImageError(f"it is a WebAssembly artifact, which must have one layer, the module (it has: {types})")
+    return layers[0]
+
+
+def choose_platform(data: bytes, platform: Platform | None = None) -> Descriptor:
+    """Return the manifest that an index has for a platform (None: this machine's, or else a WebAssembly one).
+
+    It may be another index, when the index has one index that is, or could be, for that platform. What stands for no
+    platform (attestations, signatures) is passed over.
+    """
+    wanted = platform or platforms.host()
+    manifests, indexes = _offers(data)
+    chosen = _best(manifests, wanted)
+    if not chosen and not platform:
+        chosen = next((descriptor for descriptor, offer in manifests if offer and offer.is_wasm), None)
+    inner = [descriptor for descriptor, offer in indexes if not offer or wanted.matches(offer)]
+    if not chosen and len(inner) == 1:
+        chosen = inner[0]
+    if not chosen and len(manifests) == 1 and not manifests[0][1]:
+        chosen = manifests[0][0]  # an index of one image needs no platform: its configuration tells
+    if chosen:
+        return chosen
+    offered = ", ".join(sorted({str(offer) for _, offer in (*manifests, *indexes) if offer})) or "none"
+    raise ImageError(f"it has no manifest for {wanted} (there are: {offered})")
+
+
+_Offer = tuple[Descriptor, Platform | None]
+
+
+def _offers(data: bytes) -> tuple[list[_Offer], list[_Offer]]:
+    """Return an index's manifests and its indexes, each with its platform if it names one."""
+    manifests: list[_Offer] = []
+    indexes: list[_Offer] = []
     for item in _list(parse_object(data, "index"), "manifests", "index"):
         descriptor = parse_descriptor(item, "index's manifest")
-        platform = item.get("platform")
-        if not isinstance(platform, dict) or descriptor.media_type not in MANIFESTS:
-            continue
-        if platform.get("os") == "linux" and platform.get("architecture") == wanted:
-            return descriptor
-        found.append(f"{platform.get('os')}/{platform.get('architecture')}")
-    offered = ", ".join(sorted(set(found) - {"unknown/unknown"})) or "none"
-    raise ImageError(f"it has no manifest for linux/{wanted} (there are: {offered})")
+        offer = platforms.of(item.get("platform"))
+        if descriptor.media_type in INDEXES:
+            indexes.append((descriptor, offer))
+        elif descriptor.media_type in MANIFESTS and (offer or not item.get("platform")):
+            manifests.append((descriptor, offer))
+    return manifests, indexes
 
 
-def parse_config(data: bytes, layers: int) -> dict[str, Any]:
+def _best(offers: list[_Offer], wanted: Platform) -> Descriptor | None:
+    """Return the nearest of those that run there; the first of several alike."""
+    suited = [
+        (distance, descriptor)
+        for descriptor, offer in offers
+        if offer and (distance := wanted.distance(offer)) is not None
+    ]
+    return min(suited, key=lambda pair: pair[0])[1] if suited else None
+
+
+def parse_config(data: bytes, layers: int, platform: Platform | None = None) -> dict[str, Any]:
     """Check an image configuration (config.md) against its manifest's number of layers, and return it whole.
 
-    What a container is started from is under its key ``config``; that one is always a dictionary, and its fields
-    have the types that config.md gives them, or are absent.
+    It must be for ``platform`` (None: for this machine, or WebAssembly). What a container is started from is under its
+    key ``config``; that one is always a dictionary, and its fields have the types that config.md gives them, or are
+    absent.
     """
     document = parse_object(data, "image configuration")
-    platform = (document.get("os"), document.get("architecture"))
-    if platform != ("linux", architecture()):
-        raise ImageError(f"it is for {platform[0]}/{platform[1]}, and this machine is linux/{architecture()}")
+    _check_platform(document, platform)
     rootfs = document.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if not isinstance(diff_ids, list) or not all(isinstance(item, str) and is_digest(item) for item in diff_ids):
@@ -168,6 +230,32 @@ def parse_config(data: bytes, layers: int) -> dict[str, Any]:
         raise ImageError(f"its configuration has {len(diff_ids)} diff_ids for {layers} layers")
     document["config"] = _execution(document.get("config"))
     return document
+
+
+def parse_module_config(data: bytes, platform: Platform | None = None) -> dict[str, Any]:
+    """Check the configuration of a manifest with a module; it comes back as ``parse_config`` returns one, of no layers.
+
+    An artifact's has no ``rootfs`` and may name no platform: the older ones are an empty object.
+    """
+    document = parse_object(data, "module's configuration")
+    if document.get("os") or platform:
+        _check_platform(document, platform)
+    return document | {"rootfs": {"type": "layers", "diff_ids": []}, "config": _execution(document.get("config"))}
+
+
+def _check_platform(document: dict[str, Any], wanted: Platform | None) -> None:
+    found = platforms.of(document)
+    names = "/".join(str(document.get(key)) for key in ("os", "architecture", "variant") if document.get(key))
+    if not found:
+        raise ImageError(f"its configuration names no platform that has a meaning ({names or 'none'})")
+    if not wanted and found.is_wasm:
+        return
+    # Many an image for an older arm does not say in its configuration for which one: then its index has told.
+    if not document.get("variant") and found[:2] == (wanted or platforms.host())[:2]:
+        return
+    if not (wanted or platforms.host()).matches(found):
+        what = "was asked for" if wanted else "is what this machine runs"
+        raise ImageError(f"it is for {found}, and {wanted or platforms.host()} {what}")
 
 
 def _execution(value: object) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The little of HTTP that a registry needs, behind an interface that tests can stand in for.
 
-Redirects are not followed here and no status is an error: that is the registry client's business (registry.py).
+Redirects are not followed here and no status is an error: that is the registry client's business (repository.py).
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from podwright.errors import ImageError
+from podwright.images.proxies import Proxies
+from podwright.images.tls import Tls, tls_failure
 
 if TYPE_CHECKING:
     import urllib3
@@ -16,10 +19,22 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 30.0  # seconds between two packets
 CHUNK = 256 * 1024  # bytes
+SHORT = 16 * 1024  # bytes
+CONNECTIONS = 16  # kept open to one host: as many as layers are fetched at once
+
+Body = bytes | Callable[[], Iterator[bytes]]
+"""What is sent: the bytes, or a function that gives them from their beginning, once for each time they are sent."""
 
 
 class TransientError(ImageError):
     """The connection or the registry failed in a way that may pass: trying again may help."""
+
+    def __init__(self, message: str, *, unprocessed: bool = False, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.unprocessed = unprocessed
+        """The registry said that it did nothing: even what must not be done twice may be sent again."""
+        self.wait = wait
+        """Seconds that the registry wants us to wait at least."""
 
 
 class Response(NamedTuple):
@@ -29,39 +44,59 @@ class Response(NamedTuple):
     headers: Mapping[str, str]
     """Keys in lower case."""
     chunks: Iterator[bytes]
+    """Each as soon as it comes: of a slow sender the chunks are small."""
+    url: str
+    """Whose answer this is, after redirects."""
 
 
 class Transport(Protocol):
-    """One HTTP request."""
+    """One HTTP request. Threads may share a transport."""
 
-    def request(self, method: str, url: str, headers: Mapping[str, str]) -> contextlib.AbstractContextManager[Response]:
-        """Send a request without a body; raises TransientError when the connection fails, even later."""
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None
+    ) -> contextlib.AbstractContextManager[Response]:
+        """Send a request; raises TransientError when the connection fails, even later, while the body is read.
+
+        A function for the body is sent in chunks (Transfer-Encoding), unless the headers have a Content-Length.
+        """
 
     def close(self) -> None:
         """End what is open."""
 
 
 class NetworkTransport:
-    """The real one: urllib3, the system's certificate authorities, kept connections."""
+    """The real one: urllib3, kept connections, the environment's proxies.
 
-    def __init__(self) -> None:
-        import urllib3  # 77 ms that only a command that talks to a registry pays
+    ``tls`` maps hosts, as they stand in URLs, to the authorities and certificates used with them; all others are
+    verified with the system's authorities.
+    """
 
-        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
-        self._pool = urllib3.PoolManager(timeout=timeout, retries=False)
+    def __init__(self, tls: Mapping[str, Tls] | None = None, proxies: Proxies | None = None) -> None:
+        self._tls = tls or {}
+        self._proxies = proxies or Proxies.of_environment()
+        self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
 
     @contextlib.contextmanager
-    def request(self, method: str, url: str, headers: Mapping[str, str]) -> Iterator[Response]:
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None
+    ) -> Iterator[Response]:
         """See Transport."""
-        import urllib3
+        import urllib3  # 77 ms that only a command that talks to a registry pays
 
+        data = body() if callable(body) else body
         try:
-            answer = self._pool.request(method, url, headers=dict(headers), preload_content=False, redirect=False)
+            answer = self._pool(url).request(
+                method, url, headers=dict(headers), body=data, preload_content=False, redirect=False
+            )
         except urllib3.exceptions.HTTPError as error:
-            raise TransientError(f"cannot reach {_origin(url)}: {_reason(error)}") from error
+            raise _failure(error, url, "cannot reach") from error
         try:
-            lowered = {name.lower(): value for name, value in answer.headers.items()}
-            yield Response(answer.status, lowered, _chunks(answer, url))
+            lowered = {name.lower(): answer.headers[name] for name in answer.headers}  # repeated ones joined by commas
+            chunks = _chunks(answer, url)
+            yield Response(answer.status, lowered, chunks, url)
+            if answer.length_remaining is not None and answer.length_remaining <= SHORT:
+                with contextlib.suppress(ImageError):
+                    next(chunks, None)  # most likely it is here already, and without it the connection can serve again
         finally:
             # A connection with unread bytes cannot serve another request: close it instead of draining it.
             answer.close()
@@ -69,54 +104,121 @@ class NetworkTransport:
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._pool.clear()
+        for pool in self._pools.values():
+            pool.clear()
+
+    def _pool(self, url: str) -> "urllib3.PoolManager":
+        import urllib3
+
+        parts = urlsplit(url)
+        host = parts.netloc if parts.scheme == "https" and parts.netloc in self._tls else ""
+        proxy = self._proxies.proxy_of(url)
+        pool = self._pools.get((host, proxy))
+        if pool is None:
+            context = self._tls.get(host, Tls()).context()
+            timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
+            kept: dict[str, Any] = {
+                "timeout": timeout,
+                "retries": False,
+                "maxsize": CONNECTIONS,
+                "ssl_context": context,
+            }
+            pool = self._proxies.manager(proxy, kept) if proxy else urllib3.PoolManager(**kept)
+            pool = self._pools.setdefault((host, proxy), pool)  # another thread may have been first
+        return pool
 
 
 class FakeTransport:
-    """A transport for tests: answers from ``answers[method, url]`` and records what was asked."""
+    """A transport for tests: answers from ``answers[method, url]`` and records what was asked.
 
-    def __init__(self, answers: dict[tuple[str, str], list[tuple[int, dict[str, str], bytes]]]) -> None:
+    An answer is a status, headers and a body; a body in pieces may have an error in it, which is raised there. Status 0
+    is a connection that fails. ``bodies`` has what was sent with each of the ``requests``.
+    """
+
+    def __init__(self, answers: "dict[tuple[str, str], list[tuple[int, dict[str, str], Pieces]]]") -> None:
         self.answers = answers
         self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
 
     @contextlib.contextmanager
-    def request(self, method: str, url: str, headers: Mapping[str, str]) -> Iterator[Response]:
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None
+    ) -> Iterator[Response]:
         """Give the next of the prepared answers; the last one is given again and again."""
         self.requests.append((method, url, dict(headers)))
+        self.bodies.append(b"".join(body()) if callable(body) else body or b"")
         prepared = self.answers.get((method, url), [(404, {}, b"")])
-        status, fields, body = prepared.pop(0) if len(prepared) > 1 else prepared[0]
+        status, fields, pieces = prepared.pop(0) if len(prepared) > 1 else prepared[0]
         if status == 0:
-            raise TransientError(f"cannot reach {_origin(url)}: connection reset")
-        yield Response(status, fields, iter([body]) if body else iter([]))
+            raise TransientError(f"cannot reach {origin(url)}: connection reset")
+        yield Response(status, fields, _pieces([pieces] if isinstance(pieces, bytes) else pieces), url)
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+Pieces = bytes | Sequence[bytes | ImageError]
+
+
+def _pieces(pieces: Sequence[bytes | ImageError]) -> Iterator[bytes]:
+    for piece in pieces:
+        if isinstance(piece, ImageError):
+            raise piece
+        if piece:
+            yield piece
 
 
 def _chunks(answer: "urllib3.BaseHTTPResponse", url: str) -> Iterator[bytes]:
     import urllib3
 
     try:
-        yield from answer.stream(CHUNK, decode_content=False)
+        # read1, for read would gather a whole chunk of a sender that drips, however long that takes
+        while chunk := answer.read1(CHUNK, decode_content=False):
+            yield chunk
     except urllib3.exceptions.HTTPError as error:
-        raise TransientError(f"the connection to {_origin(url)} broke: {_reason(error)}") from error
+        raise _failure(error, url, "lost the connection to") from error
 
 
-def _origin(url: str) -> str:
-    return url.split("/", 3)[2]
+def origin(url: str) -> str:
+    """Return a URL's host and port for a message: its path and its query may hold secrets."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return "what is no URL"
 
 
-def _reason(error: Exception) -> str:
-    """Find the words for the user in urllib3's nest of exceptions."""
+def read_document(answer: Response, limit: int, what: str) -> bytes:
+    """Return the body of an answer that must not have more than ``limit`` bytes."""
+    too_large = ImageError(f"{origin(answer.url)} sent a {what} of more than {limit} bytes")
+    length = answer.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        raise too_large
+    data = bytearray()
+    for chunk in answer.chunks:
+        data += chunk
+        if len(data) > limit:
+            raise too_large
+    return bytes(data)
+
+
+def _failure(error: Exception, url: str, verb: str) -> ImageError:
+    """Find the words for the user in urllib3's nest of exceptions, and tell what may pass from what will not."""
     import urllib3
 
     cause: BaseException = error
-    while inner := getattr(cause, "reason", None) or cause.__cause__:
-        if not isinstance(inner, BaseException):
-            break
+    while inner := _inner(cause):
         cause = inner
-    if isinstance(cause, urllib3.exceptions.TimeoutError):
-        return "it did not answer in time"
+    if reason := tls_failure(cause, origin(url)):
+        return ImageError(reason)
+    if isinstance(cause, urllib3.exceptions.LocationValueError):
+        return ImageError(f"{verb} {origin(url)}: it is no valid address")
+    if isinstance(cause, (urllib3.exceptions.TimeoutError, TimeoutError)):
+        return TransientError(f"{verb} {origin(url)}: it did not answer in time")
     if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return str(cause).rpartition(": ")[2] or type(cause).__name__
+        return TransientError(f"{verb} {origin(url)}: {cause.strerror}")
+    return TransientError(f"{verb} {origin(url)}: {str(cause).rpartition(': ')[2] or type(cause).__name__}")
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    candidates = (getattr(error, "reason", None), error.__cause__, *error.args)
+    return next((inner for inner in candidates if isinstance(inner, BaseException)), None)

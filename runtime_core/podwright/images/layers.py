@@ -5,16 +5,14 @@
 layer, once the digest of all that was unpacked is the diff-id.
 """
 
+import contextlib
 import fcntl
-import hashlib
 import os
-import signal
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from podwright.errors import ImageError
-from podwright.files import locked, make_folders, sync_directory
-from podwright.images.compression import decompress
+from podwright.files import locked, make_folders
+from podwright.images.hashing import Hashed
 from podwright.trees import remove_tree
 
 # A layer may unpack to ALWAYS_ALLOWED bytes, and beyond that to MAX_RATIO times its compressed size: gzip makes at most
@@ -40,42 +38,51 @@ class Layers:
         """Tell whether a layer is unpacked."""
         return os.path.isdir(self.path(diff_id))
 
-    def unpack(self, diff_id: str, blob: Iterator[bytes], size: int) -> None:
-        """Unpack a layer from its (compressed) blob of ``size`` bytes, unless it is there already.
-
-        Raises ImageError, and leaves nothing, when the layer is hostile, damaged, or not the one of that diff-id.
-        """
+    @contextlib.contextmanager
+    def claimed(self, diff_id: str, pause: Callable[[], object]) -> Iterator[None]:
+        """Hold the right to make a layer; ``pause`` is called while another has it, and makes it perhaps."""
         make_folders(self._root)
-        lock = f"{self.path(diff_id)}.lock"
-        with locked(lock):  # whoever comes second waits here, and finds the layer
+        path = f"{self.path(diff_id)}.lock"
+        with locked(path, pause=pause):
             try:
-                if not self.has(diff_id):
-                    self._make(diff_id, _limited(decompress(blob), max(ALWAYS_ALLOWED, size * MAX_RATIO)))
+                yield
             finally:
-                os.unlink(lock)
+                os.unlink(path)
 
-    def _make(self, diff_id: str, pieces: Iterator[bytes]) -> None:
+    def unpack(self, diff_id: str, blob: Iterator[bytes], size: int) -> None:
+        """Make a layer, which is claimed, from its (compressed) blob of ``size`` bytes.
+
+        Raises ImageError, and leaves nothing, when the layer is hostile, damaged, or not the one of that diff-id. It
+        gets its name when the blob has proved good (an iterator that ends tells so, one that raises does not).
+
+        podinit has brought the file system to the disk before it said yes, so that after a power loss the name stands
+        for all of the layer or is not there. Whether it is there need not be sure: the blob is, before an image is
+        recorded, and is unpacked again.
+        """
+        from podwright.images.compression import decompress
+        from podwright.images.unpacker import unpack
+
         temporary, lock = self._temporary()
         try:
-            found = hashlib.sha256()
-            reason = _feed(self._podinit, temporary, _hashed(pieces, found))
+            plain = Hashed(_limited(decompress(blob), size))
+            reason = unpack(self._podinit, temporary, plain)
             if reason:
                 raise ImageError(f"its layer {diff_id} cannot be unpacked: {reason}")
-            if f"sha256:{found.hexdigest()}" != diff_id:
-                raise ImageError(f"its layer {diff_id} has other content: its digest is sha256:{found.hexdigest()}")
+            if plain.digest != diff_id:
+                raise ImageError(f"its layer {diff_id} has other content: its digest is {plain.digest}")
             os.rename(temporary, self.path(diff_id))
         except BaseException:
             remove_tree(temporary)
             raise
         finally:
             os.close(lock)
-        sync_directory(self._root)
 
     def _temporary(self) -> tuple[str, int]:
         """Make a folder with a lock that says it is in use; those of dead processes are removed on the occasion.
 
         podinit holds the same lock, so that a folder whose Python died stays until podinit has noticed.
         """
+        make_folders(self._root)
         with locked(os.path.join(self._root, ".lock")):
             for name in os.listdir(self._root):
                 path = os.path.join(self._root, name)
@@ -100,65 +107,10 @@ def _in_use(path: str) -> bool:
     return False
 
 
-def _limited(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
-    total = 0
+def _limited(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    total, limit = 0, max(ALWAYS_ALLOWED, size * MAX_RATIO)
     for piece in pieces:
         total += len(piece)
         if total > limit:
             raise ImageError(f"a layer unpacks to more than {limit} bytes, which its size does not justify")
         yield piece
-
-
-def _hashed(pieces: Iterator[bytes], into: "hashlib._Hash") -> Iterator[bytes]:
-    for piece in pieces:
-        into.update(piece)
-        yield piece
-
-
-def _feed(podinit: str, folder: str, pieces: Iterator[bytes]) -> str:
-    """Run ``podinit unpack``; returns "" or the line in which it says why it gave up."""
-    # A socket and not a pipe: MSG_NOSIGNAL spares a caller who has SIGPIPE at its default.
-    ours, its = socket.socketpair()
-    reading, writing = os.pipe()
-    try:
-        with its:
-            pid = _spawn(podinit, folder, its.fileno(), writing)
-    except BaseException:
-        ours.close()
-        os.close(reading)
-        raise
-    finally:
-        os.close(writing)
-    try:
-        with ours:
-            for piece in pieces:
-                ours.sendall(piece, socket.MSG_NOSIGNAL)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # it gave up: its reason follows
-    finally:
-        with open(reading, "rb") as file:
-            line = file.read(4096)
-        status = _exit_status(pid)
-    if status == 0:
-        return ""
-    if status is None:
-        return "how its unpacking ended is unknown: the process that uses podwright must not ignore SIGCHLD"
-    return line.decode(errors="backslashreplace").strip() or f"podinit ended with status {status}"
-
-
-def _exit_status(pid: int) -> int | None:
-    """Wait for a child; None when the caller has the kernel reap its children (waitpid(2), ECHILD)."""
-    try:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    except ChildProcessError:
-        return None
-
-
-def _spawn(podinit: str, folder: str, stdin: int, stderr: int) -> int:
-    actions = [
-        (os.POSIX_SPAWN_DUP2, stdin, 0),
-        (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_DUP2, stderr, 2),
-    ]
-    argv = ["podinit", "unpack", folder]
-    return os.posix_spawn(podinit, argv, {}, file_actions=actions, setsigdef=[signal.SIGPIPE], setsigmask=[])

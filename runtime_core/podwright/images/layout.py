@@ -9,24 +9,28 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 from podwright.errors import ImageError
 from podwright.files import canonical_json, is_locked, locked, make_folders, sync_directory, write_atomic
+from podwright.images import platform as platforms
 from podwright.images.documents import MAX_DOCUMENT, OCI_INDEX, Descriptor, parse_descriptor, parse_object
+from podwright.images.platform import Platform
 
 NAME = "org.opencontainers.image.ref.name"
 SOURCE = "dev.podwright.image.digest"
 """Annotation: the digest that the name had at its registry (an index's, where ``digest`` is one platform's)."""
+MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 CHUNK = 256 * 1024  # bytes
 
 
 class Entry(NamedTuple):
-    """One image of an index: its manifest, and the annotations that go with it."""
+    """One image of an index: its manifest, the annotations that go with it, and what it runs on if that is known."""
 
     descriptor: Descriptor
     annotations: dict[str, str]
+    platform: Platform | None = None
 
 
 class Layout:
@@ -46,22 +50,31 @@ class Layout:
         with locked(os.path.join(self.root, ".lock")):
             if not os.path.exists(self._index):
                 write_atomic(self._index, _index_document([]), mode=0o644)
-            write_atomic(marker, b'{"imageLayoutVersion":"1.0.0"}', mode=0o644)
+            write_atomic(marker, MARKER, mode=0o644)
 
     def check(self) -> None:
         """Raise ImageError when the folder is no layout that this program understands."""
         try:
-            version = parse_object(_read(os.path.join(self.root, "oci-layout")), "file oci-layout")
-        except FileNotFoundError:
+            check_marker(_read(os.path.join(self.root, "oci-layout")), self.root)
+        except (FileNotFoundError, NotADirectoryError):
             raise ImageError(f"{self.root} is not an OCI image layout: it has no file oci-layout") from None
-        if version.get("imageLayoutVersion") != "1.0.0":
-            raise ImageError(f"{self.root} is an OCI image layout of another version than 1.0.0")
 
     # ---- blobs ----
 
     def blob_path(self, digest: str) -> str:
         """Return where the blob of a (checked) digest is, or would be."""
         return os.path.join(self._blobs, digest.removeprefix("sha256:"))
+
+    def ingest_path(self, digest: str) -> str:
+        """Return where the blob of a (checked) digest is while it is being fetched (ingest.py)."""
+        return os.path.join(self.root, "ingest", digest.removeprefix("sha256:"))
+
+    def ingested(self, descriptor: Descriptor) -> int:
+        """Return how many bytes of a blob have come so far."""
+        try:
+            return min(os.stat(self.ingest_path(descriptor.digest)).st_size, descriptor.size)
+        except FileNotFoundError:
+            return 0
 
     def has(self, descriptor: Descriptor) -> bool:
         """Tell whether a blob is there: what is in the store was verified when it came in."""
@@ -78,7 +91,7 @@ class Layout:
             return None
         return data if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest else None
 
-    def chunks(self, digest: str, offset: int = 0) -> Iterator[bytes]:
+    def chunks(self, digest: str, offset: int = 0) -> Generator[bytes, None, None]:
         """Read a blob piece by piece, unchecked."""
         with open(self.blob_path(digest), "rb", buffering=0) as file:
             file.seek(offset)
@@ -126,11 +139,7 @@ class Layout:
     def entries(self) -> list[Entry]:
         """Return what the index names; an empty list when there is no index."""
         try:
-            document = parse_object(_read(self._index), "file")
-            manifests = document.get("manifests")
-            if not isinstance(manifests, list):
-                raise ImageError("it has no list manifests")
-            return [_entry(item) for item in manifests]
+            return parse_entries(_read(self._index))
         except FileNotFoundError:
             return []
         except ImageError as error:
@@ -139,20 +148,49 @@ class Layout:
                 "restore it, or remove it and pull or import the images again"
             ) from error
 
+    def named(self, name: str) -> list[Entry]:
+        """Return the images of that name (their ``org.opencontainers.image.ref.name``): one for each platform."""
+        return [entry for entry in self.entries() if entry.annotations.get(NAME) == name]
+
     def find(self, name: str) -> Entry | None:
-        """Return the image of that name (its ``org.opencontainers.image.ref.name``)."""
-        for entry in self.entries():
-            if entry.annotations.get(NAME) == name:
-                return entry
-        return None
+        """Return an image of that name, of whatever platform."""
+        return next(iter(self.named(name)), None)
 
     def record(self, entry: Entry) -> None:
-        """Name an image, in place of what had the name before; its blobs are all there already."""
+        """Name an image, in place of what had the name before for its platform; its blobs are all there already."""
         with locked(os.path.join(self.root, ".lock")):
             sync_directory(self._blobs)
             name = entry.annotations[NAME]
-            others = [other for other in self.entries() if other.annotations.get(NAME) != name]
+            others = [
+                other
+                for other in self.entries()
+                if other.annotations.get(NAME) != name or other.platform not in (entry.platform, None)
+            ]
             write_atomic(self._index, _index_document([*others, entry]), mode=0o644)
+
+    def forget(self, name: str) -> bool:
+        """Take a name out of the index; tells whether it was there."""
+        with locked(os.path.join(self.root, ".lock")):
+            entries = self.entries()
+            others = [entry for entry in entries if entry.annotations.get(NAME) != name]
+            if len(others) == len(entries):
+                return False
+            write_atomic(self._index, _index_document(others), mode=0o644)
+            return True
+
+
+def check_marker(data: bytes, where: str) -> None:
+    """Raise ImageError when a layout's file oci-layout says that it is of a version that this program does not know."""
+    if parse_object(data, "file oci-layout").get("imageLayoutVersion") != "1.0.0":
+        raise ImageError(f"{where} is an OCI image layout of another version than 1.0.0")
+
+
+def parse_entries(data: bytes) -> list[Entry]:
+    """Return what a layout's index.json names."""
+    manifests = parse_object(data, "file").get("manifests")
+    if not isinstance(manifests, list):
+        raise ImageError("it has no list manifests")
+    return [_entry(item) for item in manifests]
 
 
 def _remove_unlocked(path: str) -> None:
@@ -194,7 +232,8 @@ def _entry(value: object) -> Entry:
     annotations = value.get("annotations") if isinstance(value, dict) else None
     if not isinstance(annotations, dict):
         annotations = {}
-    return Entry(descriptor, {key: item for key, item in annotations.items() if isinstance(item, str)})
+    platform = platforms.of(value.get("platform")) if isinstance(value, dict) else None
+    return Entry(descriptor, {key: item for key, item in annotations.items() if isinstance(item, str)}, platform)
 
 
 def _index_document(entries: list[Entry]) -> bytes:
@@ -205,6 +244,12 @@ def _index_document(entries: list[Entry]) -> bytes:
             "size": entry.descriptor.size,
             "annotations": entry.annotations,
         }
+        | ({"platform": _platform_document(entry.platform)} if entry.platform else {})
         for entry in entries
     ]
     return canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests})
+
+
+def _platform_document(platform: Platform) -> dict[str, str]:
+    names = {"architecture": platform.architecture, "os": platform.os, "variant": platform.variant}
+    return {key: value for key, value in names.items() if value}

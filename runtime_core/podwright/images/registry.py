@@ -1,52 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client of the OCI distribution specification: manifests and blobs of one repository.
+"""A client of the OCI distribution specification that reads: manifests and blobs of one repository and its mirrors.
 
-Anonymous: a registry that asks for a bearer token gets one from its token service, as public registries want it
-(distribution's spec/auth/token.md). Everything that arrives is measured against its digest and size.
+What is asked for by its digest may come from anywhere: the digest tells whether it is right.
 """
 
-import re
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TypeVar
-from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from podwright.errors import ImageError
-from podwright.images.documents import INDEXES, MANIFESTS, MAX_DOCUMENT, Descriptor, digest_of, parse_object
-from podwright.images.http import NetworkTransport, Response, TransientError, Transport
+from podwright.images.credentials import Auth
+from podwright.images.documents import INDEXES, MANIFESTS, MAX_DOCUMENT, Descriptor, digest_of
+from podwright.images.download import download
+from podwright.images.endpoints import Endpoint, endpoints, tls_settings
+from podwright.images.http import NetworkTransport, Transport
 from podwright.images.reference import Reference, is_digest
+from podwright.images.referrers import Referrer, fallback_tag, next_page, parse_referrers
+from podwright.images.refusal import Missing
 from podwright.images.registries import Registries
+from podwright.images.repository import Repository
+from podwright.images.retry import ATTEMPTS, Clock, SystemClock
 
 T = TypeVar("T")
 
-ATTEMPTS = 3
-MAX_REDIRECTS = 5
-_ACCEPT = ", ".join((*MANIFESTS, *INDEXES))
+MIRROR_ATTEMPTS = 2  # there are others to ask
+MAX_PAGES = 16  # of a list of referrers
+_ACCEPT = {"Accept": ", ".join((*MANIFESTS, *INDEXES))}
+_ACCEPT_INDEX = {"Accept": INDEXES[0]}
 
 
 class Registry:
-    """One repository of one registry; ``close()`` ends its connections.
+    """One repository as a Source (source.py): threads may use one object at once; ``close()`` ends its connections.
 
-    Loopback registries, and those that ``registries`` names, speak plain HTTP; all others HTTPS.
+    ``auth`` is what the caller gives as login; without it the host's own logins are used.
     """
 
     def __init__(
         self,
         reference: Reference,
-        *,
         registries: Registries | None = None,
+        *,
+        auth: Auth | None = None,
         transport: Transport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Clock | None = None,
     ) -> None:
         self._reference = reference
-        self._plain = is_loopback(reference.registry) or reference.registry in (registries or Registries()).insecure
-        host = "registry-1.docker.io" if reference.registry == "docker.io" else reference.registry
-        self._origin = f"{'http' if self._plain else 'https'}://{host}"
-        self._base = f"{self._origin}/v2/{reference.repository}"
-        self._transport = transport or NetworkTransport()
-        self._sleep = sleep
-        self._token = ""
+        self._transport = transport or NetworkTransport(tls_settings(registries or Registries()))
+        *mirrors, own = endpoints(reference, registries or Registries())
+
+        def repository(endpoint: Endpoint, attempts: int, auth: Auth | None) -> Repository:
+            return Repository(
+                reference,
+                registries,
+                auth=auth,
+                endpoint=endpoint,
+                attempts=attempts,
+                transport=self._transport,
+                clock=clock or SystemClock(),
+            )
+
+        of_mirror = auth.of_mirror() if auth else None
+        self._own = repository(own, ATTEMPTS, auth)
+        self._mirrors = [repository(mirror, MIRROR_ATTEMPTS, of_mirror) for mirror in mirrors]
+        self._order = [*self._mirrors, self._own]
+        self._begun: dict[str, int] = {}
 
     def close(self) -> None:
         """End the connections."""
@@ -54,150 +70,112 @@ class Registry:
 
     def resolve(self) -> str:
         """Return the digest that the reference names now; nothing is downloaded when the registry tells it."""
-        if self._reference.digest:
-            return self._reference.digest
-        digest = self._retry(lambda: self._head(f"{self._base}/manifests/{self._reference.tag}"))
-        return digest or digest_of(self.top())
+        return self._reference.digest or self._first(self._resolve)
 
     def top(self) -> bytes:
-        """Return the manifest or index that the reference names."""
-        wanted = self._reference.digest
-        data = self._document(f"{self._base}/manifests/{wanted or self._reference.tag}")
-        if wanted and digest_of(data) != wanted:
-            raise ImageError(f"the registry sent a manifest whose digest is {digest_of(data)}")
+        """Return the manifest or index that the reference names. Who has it is asked first for the rest."""
+
+        def ask(repository: Repository) -> tuple[Repository, bytes]:
+            return repository, _manifest(repository, self._name)
+
+        found, data = self._first(ask)
+        self._order = [found, *(other for other in self._order if other is not found)]
         return data
 
     def manifest(self, descriptor: Descriptor) -> bytes:
         """Return the manifest that an index points to."""
-        data = self._document(f"{self._base}/manifests/{descriptor.digest}")
-        if digest_of(data) != descriptor.digest:
-            raise ImageError(f"the manifest {descriptor.digest} came with the digest {digest_of(data)}")
-        return data
+        return self._first(lambda repository: _manifest(repository, descriptor.digest))
 
     def blob(self, descriptor: Descriptor, offset: int = 0) -> Iterator[bytes]:
-        """Yield the blob's content from ``offset`` on; what was yielded before a connection broke is not again."""
-        url = f"{self._base}/blobs/{descriptor.digest}"
+        """Yield the blob's content from ``offset`` on, and never more than its size; resumes what breaks off.
+
+        Whoever asks again for all of a blob did not like what came: then the next place is asked first.
+        """
+        turn = self._begun.get(descriptor.digest, 0) % len(self._order)
+        if offset == 0:
+            self._begun[descriptor.digest] = turn + 1
         position = offset
-        for attempt in range(1, ATTEMPTS + 1):
+        failures: dict[Repository, ImageError] = {}
+        for repository in self._order[turn:] + self._order[:turn]:
             try:
-                for chunk in _rest(self._stream(url, f"blob {descriptor.digest}"), position):
-                    yield chunk
+                for chunk in download(repository, descriptor, position):
                     position += len(chunk)
-            except TransientError:
-                if attempt == ATTEMPTS:
-                    raise
-                self._sleep(0.25 * 4 ** (attempt - 1))
+                    yield chunk
+            except ImageError as error:
+                failures[repository] = error
             else:
                 return
+        raise self._failure(failures)
 
-    def _head(self, url: str) -> str | None:
-        digest = self._exchange("HEAD", url, lambda answer: answer.headers.get("docker-content-digest", ""), "manifest")
-        return digest if is_digest(digest) else None
+    def tagged(self, tag: str) -> bytes | None:
+        """Return the manifest or index of another tag of the repository, or None when there is no such tag."""
+        try:
+            return self._first(lambda repository: _manifest(repository, tag))
+        except Missing:
+            return None
 
-    def _document(self, url: str) -> bytes:
-        return self._retry(lambda: self._exchange("GET", url, _read_document, "manifest"))
+    def referrers(self, digest: str) -> list[Referrer]:
+        """Return what refers to a manifest: by the registry's word, or by the tag that stands in for it."""
+        try:
+            return self._first(lambda repository: _referrers(repository, digest))
+        except Missing:
+            return []
 
-    def _retry(self, act: Callable[[], T]) -> T:
-        """Try again, after a short wait, what failed because the registry or the network was not well."""
-        for attempt in range(1, ATTEMPTS):
+    @property
+    def _name(self) -> str:
+        return self._reference.digest or self._reference.tag or ""
+
+    def _resolve(self, repository: Repository) -> str:
+        path = f"manifests/{self._name}"
+        with repository.exchange("HEAD", path, headers=_ACCEPT, expect=(200, 405)) as answer:
+            digest = answer.headers.get("docker-content-digest", "")
+        return digest if is_digest(digest) else digest_of(_manifest(repository, self._name))
+
+    def _first(self, ask: Callable[[Repository], T]) -> T:
+        """Return the first answer that is none of ImageError."""
+        failures: dict[Repository, ImageError] = {}
+        for repository in self._order:
             try:
-                return act()
-            except TransientError:
-                self._sleep(0.25 * 4 ** (attempt - 1))
-        return act()
+                return ask(repository)
+            except ImageError as error:
+                failures[repository] = error
+        raise self._failure(failures)
 
-    def _stream(self, url: str, what: str) -> Iterator[bytes]:
-        with self._open("GET", url, what) as answer:
-            yield from answer.chunks
-
-    def _exchange(self, method: str, url: str, use: Callable[[Response], T], what: str) -> T:
-        with self._open(method, url, what) as answer:
-            return use(answer)
-
-    @contextmanager
-    def _open(self, method: str, url: str, what: str) -> Iterator[Response]:
-        """Send one request, over redirects and with a token if the registry wants one, and give its answer."""
-        tried_token = False
-        for _ in range(MAX_REDIRECTS + 1):
-            with self._transport.request(method, url, self._headers(url)) as answer:
-                if 200 <= answer.status < 300:
-                    yield answer
-                    return
-                status, headers = answer.status, answer.headers
-            if status in (301, 302, 303, 307, 308) and headers.get("location"):
-                url = self._redirected(url, headers["location"])
-            elif status == 401 and not tried_token:
-                tried_token = True
-                self._token = self._fetch_token(headers.get("www-authenticate", ""))
-            else:
-                raise _refusal(status, what)
-        raise ImageError(f"the registry redirects more than {MAX_REDIRECTS} times")
-
-    def _headers(self, url: str) -> dict[str, str]:
-        headers = {"Accept": _ACCEPT, "Accept-Encoding": "identity", "User-Agent": "podwright"}
-        if self._token and url.startswith(f"{self._origin}/"):  # the token is for the registry alone
-            headers["Authorization"] = f"Bearer {self._token}"
-        return headers
-
-    def _redirected(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
-        self._check_url(target, "redirects")
-        return target
-
-    def _check_url(self, url: str, verb: str) -> None:
-        """Refuse a place without HTTPS that a registry with HTTPS sends us to."""
-        scheme = urlsplit(url).scheme
-        if scheme != "https" and not (scheme == "http" and self._plain):
-            raise ImageError(f"the registry {verb} to {url.split('?')[0]!r}, which is not HTTPS")
-
-    def _fetch_token(self, challenge: str) -> str:
-        scheme, _, rest = challenge.partition(" ")
-        fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        if scheme.lower() != "bearer" or not fields.get("realm"):
-            raise ImageError("the registry wants a user and a password, and only anonymous access is supported")
-        self._check_url(fields["realm"], "sends for a token")
-        query = {"service": fields.get("service", ""), "scope": fields.get("scope") or self._scope()}
-        url = f"{fields['realm']}?{urlencode({key: value for key, value in query.items() if value}, quote_via=quote)}"
-        with self._transport.request("GET", url, {"Accept": "application/json"}) as answer:
-            if answer.status != 200:
-                raise _refusal(answer.status, "token service")
-            document = parse_object(_read_document(answer), "token")
-        token = document.get("token") or document.get("access_token")
-        if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise ImageError("the registry's token service sent no token")
-        return token
-
-    def _scope(self) -> str:
-        return f"repository:{self._reference.repository}:pull"
+    def _failure(self, failures: dict[Repository, ImageError]) -> ImageError:
+        """Return the registry's own failure, which says more than those of its mirrors; they are mentioned."""
+        own = failures[self._own]
+        if not self._mirrors:
+            return own
+        others = "; ".join(str(failures[mirror]) for mirror in self._mirrors)
+        kind = Missing if isinstance(own, Missing) else ImageError
+        return kind(f"{own} (and of its mirrors: {others})")
 
 
-def _rest(chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
-    for chunk in chunks:
-        if skip < len(chunk):
-            yield chunk[skip:]
-        skip = max(0, skip - len(chunk))
+def _manifest(repository: Repository, name: str) -> bytes:
+    """Return a manifest by its tag or digest."""
+    headers, data = repository.document(f"manifests/{name}", headers=_ACCEPT, limit=MAX_DOCUMENT, what="manifest")
+    digest, told = digest_of(data), headers.get("docker-content-digest", "")
+    host = repository.endpoint.host
+    if is_digest(name) and digest != name:
+        raise ImageError(f"{host} sent a manifest whose digest is {digest}, not {name}")
+    if is_digest(told) and digest != told:
+        raise ImageError(f"{host} sent a manifest whose digest is {digest}, and says that it is {told}")
+    return data
 
 
-def is_loopback(registry: str) -> bool:
-    """Tell whether a registry is on this machine: there plain HTTP is safe, and what Docker speaks."""
-    host = registry.partition("]")[0][1:] if registry.startswith("[") else registry.partition(":")[0]
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
-
-
-def _read_document(answer: Response) -> bytes:
-    data = bytearray()
-    for chunk in answer.chunks:
-        data += chunk
-        if len(data) > MAX_DOCUMENT:
-            raise ImageError(f"the registry sent a manifest of more than {MAX_DOCUMENT} bytes")
-    return bytes(data)
-
-
-def _refusal(status: int, what: str) -> ImageError:
-    if status == 404:
-        return ImageError(f"the registry has no such {what}")
-    if status in (401, 403):
-        return ImageError("the registry has no such image, or refuses anonymous access to it")
-    if status >= 500:
-        return TransientError(f"the registry failed with HTTP status {status}")
-    return ImageError(f"the registry answered with HTTP status {status}")
+def _referrers(repository: Repository, digest: str) -> list[Referrer]:
+    found: list[Referrer] = []
+    path = f"referrers/{digest}"
+    try:
+        for _ in range(MAX_PAGES):
+            headers, data = repository.document(
+                path, headers=_ACCEPT_INDEX, limit=MAX_DOCUMENT, what="list of referrers"
+            )
+            found += parse_referrers(data)
+            following = next_page(headers.get("link", ""))
+            if not following:
+                return found
+            path = following
+    except Missing:
+        return parse_referrers(_manifest(repository, fallback_tag(digest)))
+    raise ImageError(f"{repository.endpoint.host} has more than {MAX_PAGES} pages of referrers")

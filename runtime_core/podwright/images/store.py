@@ -1,52 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """The images of this host: ``<root>/images`` is an OCI image layout, ``<root>/layers`` holds its unpacked layers.
 
-``<root>/parents`` has what no layer alone can know of its directories. What is in the store was verified when it came in. An image is recorded last, when all of it is there, so a crash leaves
-at most blobs and layers that nobody names yet; the next pull uses them.
+``<root>/parents`` has what no layer alone can know of its directories. What is in the store was verified when it came
+in. An image is recorded last, when all of it is there, so a crash leaves at most blobs and layers that nobody names
+yet; the next pull uses them.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from podwright.errors import HostError, ImageError
+from podwright.images import gate, space
+from podwright.images import platform as platforms
 from podwright.images import reference as references
-from podwright.images.documents import (
-    MAX_DOCUMENT,
-    Descriptor,
-    Manifest,
-    choose_platform,
-    digest_of,
-    is_index,
-    manifest_type,
-    parse_config,
-    parse_manifest,
-)
+from podwright.images.documents import Descriptor, Manifest, digest_of, manifest_type, parse_manifest
+from podwright.images.image import Image, describe, load, platform_of, read_config
 from podwright.images.layers import Layers
 from podwright.images.layout import NAME, SOURCE, Entry, Layout
 from podwright.images.parents import Parents
+from podwright.images.platform import Platform
+from podwright.images.progress import Progress, Silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from podwright.images.credentials import Auth
+    from podwright.images.fetch import Fetch
+    from podwright.images.reference import Reference
     from podwright.images.registries import Registries
+    from podwright.images.registry import Registry
     from podwright.images.source import Source
 
+_SILENT = Silent()
 
-class Image(NamedTuple):
-    """An image in the store."""
-
-    reference: str
-    """The full reference: ``docker.io/library/busybox:latest``."""
-    digest: str
-    """What the reference stands for at its registry: compare it with ``ImageStore.resolve()``."""
-    config: dict[str, Any]
-    """The whole OCI image configuration (config.md); Env, Cmd and so on are in its ``config``, never None."""
-    diff_ids: list[str]
-    """Of the layers, bottom first."""
-    size: int
-    """Bytes of the configuration and the compressed layers."""
-
+__all__ = ["Image", "ImageStore"]
 
 Images = list[Image]  # inside ImageStore, the name ``list`` is its method
 Paths = list[str]
@@ -60,150 +48,178 @@ class ImageStore:
     """
 
     def __init__(self, root: str, *, podinit: str, registries: "Registries | None" = None) -> None:
-        self._root = root
-        self._layout = Layout(os.path.join(root, "images"))
-        self._layers = Layers(os.path.join(root, "layers"), podinit)
+        self.root = root
+        self.podinit = podinit
+        self.layout = Layout(os.path.join(root, "images"))
+        self.layers = Layers(os.path.join(root, "layers"), podinit)
         self._parents = Parents(os.path.join(root, "parents"))
         self._registries = registries
 
-    def get(self, reference: str) -> Image | None:
-        """Return an image that is in the store, or None: also when it is damaged, and a pull would mend it."""
+    def get(self, reference: str, platform: Platform | None = None) -> Image | None:
+        """Return an image of that platform (None: what this host runs), or None when a pull would bring or mend it."""
         name = str(references.parse(reference))
-        with _about(name, self._root):
-            entry = self._layout.find(name)
-            return self._load(entry) if entry else None
+        with _about(name, self.root):
+            for entry in self.layout.named(name):
+                if _suits(entry.platform, platform) and (image := load(self.layout, self.layers, entry)):
+                    return image
+        return None
 
     def list(self) -> Images:
-        """Return all images, by name."""
-        with _about("store", self._root):
-            images = [self._load(entry) for entry in self._layout.entries() if NAME in entry.annotations]
-        return sorted((image for image in images if image), key=lambda image: image.reference)
+        """Return all images that are whole, by name and platform."""
+        with _about("store", self.root):
+            entries = [entry for entry in self.layout.entries() if NAME in entry.annotations]
+            images = [load(self.layout, self.layers, entry) for entry in entries]
+        return sorted((image for image in images if image), key=lambda image: (image.reference, image.platform))
 
-    def pull(self, reference: str) -> Image:
+    def pull(
+        self,
+        reference: str,
+        *,
+        platform: Platform | None = None,
+        auth: "Auth | None" = None,
+        progress: Progress = _SILENT,
+    ) -> Image:
         """Fetch what is missing of an image, unpack its layers, and record it under its full reference."""
-        from podwright.images.registry import Registry
-
         parsed = references.parse(reference)
-        with _about(str(parsed), self._root):
-            return self._fetch(str(parsed), Registry(parsed, registries=self._registries))
+        with _about(str(parsed), self.root):
+            registry = self._registry(parsed, auth)
+            return self._take(registry, str(parsed), platform, progress, self._policy(parsed, registry))
 
-    def resolve(self, reference: str) -> str:
+    def resolve(self, reference: str, auth: "Auth | None" = None) -> str:
         """Return the digest that the reference stands for at its registry now, without downloading anything."""
-        from podwright.images.registry import Registry
-
         parsed = references.parse(reference)
-        with _about(str(parsed), self._root):
-            registry = Registry(parsed, registries=self._registries)
+        with _about(str(parsed), self.root):
+            registry = self._registry(parsed, auth)
             try:
                 return registry.resolve()
             finally:
                 registry.close()
 
-    def import_layout(self, path: str, reference: str) -> Image:
-        """Take an image from an OCI layout: ``path`` is its folder (with one image in it), or ``folder:name``."""
-        from podwright.images.source import LayoutSource
-
+    def take(
+        self, source: "Source", reference: str, *, platform: Platform | None = None, progress: Progress = _SILENT
+    ) -> Image:
+        """Take an image from elsewhere than a registry, as ``pull`` does, and close the source."""
         name = str(references.parse(reference))
-        with _about(name, self._root):
-            return self._fetch(name, LayoutSource(path))
+        with _about(name, self.root):
+            return self._take(source, name, platform, progress, lambda _top, _manifest: None)
 
     def layer_dirs(self, image: Image) -> Paths:
         """Return the image's lower directories, topmost first; unpacks from the store what is missing."""
-        missing = [diff_id for diff_id in image.diff_ids if not self._layers.has(diff_id)]
-        if missing:
-            with _about(image.reference, self._root):
-                self._unpack_again(image, missing)
+        with _about(image.reference, self.root):
+            if image.module:
+                raise ImageError("it is a WebAssembly module and no file system: use runtimeClassName pod-wasm")
+            if not all(map(self.layers.has, image.diff_ids)):
+                self._unpack_again(image)
         # A layer that comes twice counts where it is topmost; overlayfs refuses one directory in two places.
-        return list(dict.fromkeys(self._layers.path(diff_id) for diff_id in reversed(image.diff_ids)))
+        return list(dict.fromkeys(self.layers.path(diff_id) for diff_id in reversed(image.diff_ids)))
 
     def lower_dirs(self, image: Image) -> Paths:
         """Return what a container of the image lies on, topmost first: ``layer_dirs``, and what makes them one tree."""
         layers = self.layer_dirs(image)
         if len(layers) < 2:
             return layers
-        with _about(image.reference, self._root):
+        with _about(image.reference, self.root):
             return [self._parents.make(image.diff_ids, layers), *layers]
+
+    def module_path(self, image: Image) -> str:
+        """Return the file of the WebAssembly module that an image is."""
+        with _about(image.reference, self.root):
+            if not image.module:
+                raise ImageError("it is no WebAssembly module but a file system: use runtimeClassName pod-containers")
+            return self.layout.blob_path(image.module.digest)
+
+    def remove(self, reference: str) -> bool:
+        """Forget an image's name; what it took of the disk comes back with ``upkeep.prune``."""
+        name = str(references.parse(reference))
+        with _about(name, self.root):
+            return self.layout.forget(name)
 
     # ---- from the store ----
 
-    def _load(self, entry: Entry) -> Image | None:
-        data = self._layout.read(entry.descriptor.digest)
-        manifest = parse_manifest(data) if data else None
-        config = self._layout.read(manifest.config.digest) if manifest else None
-        if not manifest or not config:
-            return None
-        document = parse_config(config, len(manifest.layers))
-        for layer, diff_id in zip(manifest.layers, document["rootfs"]["diff_ids"], strict=True):
-            if not self._layers.has(diff_id) and not self._layout.has(layer):
-                return None
-        digest = entry.annotations.get(SOURCE, entry.descriptor.digest)
-        return _image(entry.annotations[NAME], digest, manifest, document)
-
-    def _unpack_again(self, image: Image, missing: Paths) -> None:
-        entry = self._layout.find(image.reference)
-        data = self._layout.read(entry.descriptor.digest) if entry else None
-        layers = parse_manifest(data).layers if data else []
-        blobs = dict(zip(image.diff_ids, layers, strict=False))
-        for diff_id in missing:
-            layer = blobs.get(diff_id)
-            if not layer or not self._layout.has(layer):
-                raise ImageError(f"its layer {diff_id} is missing from the store: pull it again")
-            self._unpack(layer, diff_id)
+    def _unpack_again(self, image: Image) -> None:
+        data = self.layout.read(image.manifest.digest)
+        if not data:
+            raise ImageError("its manifest is missing from the store: pull it again")
+        with gate.shared(self.root):
+            self._fetch(_nowhere, _SILENT).run(_contents(parse_manifest(data), image.config))
 
     # ---- into the store ----
 
-    def _fetch(self, name: str, source: "Source") -> Image:
+    def _registry(self, reference: "Reference", auth: "Auth | None") -> "Registry":
+        from podwright.images.registry import Registry
+
+        return Registry(reference, self._registries, auth=auth)
+
+    def _policy(self, reference: "Reference", registry: "Registry") -> Callable[[str, str], None]:
+        """Return what is asked whether an image may come in, by the digests of its top and of its manifest."""
+        path = self._registries.policy if self._registries else ""
+        if not path:
+            return lambda _top, _manifest: None
+        from podwright.images import policy
+
+        loaded = policy.load(path)
+        return lambda top, manifest: loaded.check(reference, registry, top, manifest)
+
+    def _take(
+        self,
+        source: "Source",
+        name: str,
+        platform: Platform | None,
+        progress: Progress,
+        check: Callable[[str, str], None],
+    ) -> Image:
+        from podwright.images.source import manifest_for
+
         try:
-            self._layout.create()
-            top = source.top()
-            data = source.manifest(choose_platform(top)) if is_index(top) else top
-            manifest = parse_manifest(data)
-            raw_config = self._fetch_config(source, manifest.config)
-            config = parse_config(raw_config, len(manifest.layers))
-            for layer, diff_id in zip(manifest.layers, config["rootfs"]["diff_ids"], strict=True):
-                if not self._layout.has(layer):
-                    self._layout.add(layer, source.blob(layer))
-                self._unpack(layer, diff_id)
+            with gate.shared(self.root):
+                self.layout.create()
+                top = source.top()
+                data = manifest_for(source, top, platform)
+                descriptor = Descriptor(manifest_type(data), digest_of(data), len(data))
+                check(digest_of(top), descriptor.digest)
+                manifest = parse_manifest(data)
+                fetch = self._fetch(source.blob, progress)
+                config = self._config(fetch, manifest, platform)
+                fetch.run(_contents(manifest, config))
+                self.layout.add(descriptor, iter([data]))
+                annotations = {NAME: name, SOURCE: digest_of(top)}
+                entry = Entry(descriptor, annotations, platform_of(config, platform))
+                self.layout.record(entry)
         finally:
             source.close()
-        descriptor = Descriptor(manifest_type(data), digest_of(data), len(data))
-        self._layout.add(manifest.config, iter([raw_config]))
-        self._layout.add(descriptor, iter([data]))
-        self._layout.record(Entry(descriptor, {NAME: name, SOURCE: digest_of(top)}))
-        return _image(name, digest_of(top), manifest, config)
+        return describe(entry, manifest, config)
 
-    def _fetch_config(self, source: "Source", descriptor: Descriptor) -> bytes:
-        """Return the configuration's bytes; they are stored at the end, when the rest of the image has proved good."""
-        data = self._layout.read(descriptor.digest)
-        if data is not None:
-            return data
-        data = b""
-        for chunk in source.blob(descriptor):
-            data += chunk
-            if len(data) > MAX_DOCUMENT:
-                break
-        if len(data) != descriptor.size or digest_of(data) != descriptor.digest:
-            raise ImageError(f"the configuration {descriptor.digest} came with the digest {digest_of(data)}")
-        return data
+    def _config(self, fetch: "Fetch", manifest: Manifest, platform: Platform | None) -> dict[str, Any]:
+        """Return the configuration; its blob comes first, for it tells what the layers are."""
+        if not self.layout.read(manifest.config.digest):  # missing, or damaged
+            self.layout.discard(manifest.config.digest)
+            fetch.run([(manifest.config, None)])
+        data = self.layout.read(manifest.config.digest)
+        if not data:
+            raise ImageError(f"its configuration {manifest.config.digest} was lost while it was pulled")
+        return read_config(data, manifest, platform)
 
-    def _unpack(self, layer: Descriptor, diff_id: str) -> None:
-        if self._layers.has(diff_id):
-            return
-        try:
-            self._layers.unpack(diff_id, self._layout.chunks(layer.digest), layer.size)
-        except ImageError:
-            # The blob is worthless, unless another image that uses it is right and this one lies about its diff-id.
-            if self._layout.is_damaged(layer.digest) or not self._is_used(layer):
-                self._layout.discard(layer.digest)
-            raise
+    def _fetch(self, blobs: Callable[[Descriptor, int], Iterator[bytes]], progress: Progress) -> "Fetch":
+        from podwright.images.fetch import Fetch  # threads and decoders, which no other command needs
 
-    def _is_used(self, layer: Descriptor) -> bool:
-        manifests = [self._layout.read(entry.descriptor.digest) for entry in self._layout.entries()]
-        return any(layer in parse_manifest(data).layers for data in manifests if data)
+        return Fetch(self.layout, self.layers, blobs, progress)
 
 
-def _image(name: str, digest: str, manifest: Manifest, config: dict[str, Any]) -> Image:
-    return Image(name, digest, config, config["rootfs"]["diff_ids"], manifest.size)
+def _contents(manifest: Manifest, config: dict[str, Any]) -> list[tuple[Descriptor, str | None]]:
+    """Return the blobs of an image, each with the diff-id of what it unpacks to."""
+    if manifest.module:
+        return [(manifest.module, None)]
+    return list(zip(manifest.layers, config["rootfs"]["diff_ids"], strict=True))
+
+
+def _nowhere(descriptor: Descriptor, _offset: int) -> Iterator[bytes]:
+    raise ImageError(f"its layer {descriptor.digest} is missing from the store: pull it again")
+
+
+def _suits(offered: Platform | None, wanted: Platform | None) -> bool:
+    if offered is None or (wanted is None and offered.is_wasm):
+        return True
+    return (wanted or platforms.host()).matches(offered)
 
 
 @contextmanager
@@ -211,8 +227,10 @@ def _about(name: str, root: str) -> Iterator[None]:
     """Put the image's name before whatever goes wrong with it."""
     try:
         yield
-    except ImageError as error:
-        raise ImageError(f"image {name}: {error.message}") from error
+    except (ImageError, HostError) as error:
+        raise type(error)(f"image {name}: {error.message}") from error
     except OSError as error:
+        if space.is_full(error):
+            raise HostError(f"image {name}: {space.lacking(root, 1, error).message}") from error
         where = error.filename or root
         raise HostError(f"image {name}: the store cannot be used: {where}: {error.strerror or error}") from error

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from podwright.errors import HostError, ImageError, PodwrightError
 from podwright.files import make_folders
+from podwright.images import gate
 from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_PODS
 from podwright.manifest.lone import is_stopped
@@ -64,6 +65,10 @@ class Orchestrator:
 
     def apply(self, lock: NameLock, plan: Plan, desired: Record) -> Record:
         """Do what ``plan`` says under the pod's lock and return the new record."""
+        with gate.shared(self._images.root):  # the layers that are chosen here stay until the pod's plans name them
+            return self._carry_out(lock, plan, desired)
+
+    def _carry_out(self, lock: NameLock, plan: Plan, desired: Record) -> Record:
         if plan.action == "repair":
             return self._repair(desired)
         if plan.action in ("create", "recreate"):

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an image goes: a registry (upload.py), an archive (archive.py, docker_archive.py), or a folder of others.
+
+Its documents and blobs go as they are, never from Docker's kind to OCI's or back, so its digest stays what it is;
+only a docker-archive, which has no manifest of that kind, gets its layers uncompressed. A layout with an image of
+Docker's kind in it is right by the specification, and containerd and podwright read it, but skopeo and umoci do not.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from podwright.errors import HostError, ImageError
+from podwright.files import canonical_json, locked, write_atomic
+from podwright.images import reference as references
+from podwright.images.credentials import Auth
+from podwright.images.documents import Descriptor, parse_manifest, parse_object
+from podwright.images.layout import NAME, Layout
+from podwright.images.progress import Progress
+from podwright.images.reference import Reference
+from podwright.images.registries import Registries
+from podwright.images.source import split_path
+
+TRANSPORTS = ("docker://REFERENCE", "oci:DIR[:NAME]", "oci-archive:FILE[:NAME]", "docker-archive:FILE[:REFERENCE]")
+DEFAULT_NAME = "latest"  # of an image in a layout, as a reference's tag
+
+
+class Destination(Protocol):
+    """A place for one image. Every method raises ImageError."""
+
+    parallel: int
+    """How many blobs may be added at the same time."""
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is there already."""
+
+    def add(self, descriptor: Descriptor, read: Callable[[int], Iterator[bytes]]) -> None:
+        """Put a blob there; ``read`` yields its content from an offset on, and may be called again."""
+
+    def finish(self, descriptor: Descriptor, data: bytes) -> None:
+        """Put the manifest there, which names the image: its blobs are all there."""
+
+    def close(self) -> None:
+        """End what is open. Without ``finish``, no image is there, and no file; blobs may be, for the next time."""
+
+
+def open_destination(
+    text: str, registries: Registries | None = None, auth: Auth | None = None, *, source: Reference | None = None
+) -> Destination:
+    """Open the place that ``text`` names, one of TRANSPORTS; ``source`` is the registry that the image came from."""
+    transport, _, rest = text.partition(":")
+    if transport == "docker" and rest.startswith("//"):
+        from podwright.images.repository import Repository
+        from podwright.images.upload import RegistryDestination
+
+        reference = references.parse(rest[2:])
+        return RegistryDestination(reference, Repository(reference, registries, auth=auth, push=True), source)
+    path, name = split_path(rest)
+    if transport == "oci" and path:
+        return LayoutDestination(path, name or DEFAULT_NAME)
+    if transport == "oci-archive" and path:
+        from podwright.images.archive import OciArchiveDestination
+
+        return OciArchiveDestination(path, name or DEFAULT_NAME)
+    if transport == "docker-archive" and path:
+        from podwright.images.docker_archive import DockerArchiveDestination
+
+        return DockerArchiveDestination(path, name)
+    raise ImageError(f"{text!r} names no place for an image: it must be one of {', '.join(TRANSPORTS)}")
+
+
+def copy_out(layout: Layout, manifest: Descriptor, destination: Destination, progress: Progress) -> str:
+    """Copy an image of a layout, and return its digest. The caller closes the destination."""
+    data = layout.read(manifest.digest)
+    if data is None:
+        raise ImageError(f"its manifest {manifest.digest} is missing from the store, or damaged: pull it again")
+    blobs = list(dict.fromkeys(parse_manifest(data).blobs))  # a layer may come twice
+    try:
+        _Copy(layout, destination, progress).run(blobs)
+        destination.finish(manifest, data)
+    except OSError as error:
+        raise HostError(f"the image cannot be copied: {error.filename or 'writing'}: {error.strerror}") from error
+    return manifest.digest
+
+
+class _Copy:
+    """Copies blobs, several at once; when one fails, the others are given up."""
+
+    def __init__(self, layout: Layout, destination: Destination, progress: Progress) -> None:
+        self._layout = layout
+        self._destination = destination
+        self._progress = progress
+        self._stopped = threading.Event()
+
+    def run(self, blobs: list[Descriptor]) -> None:
+        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+        with ThreadPoolExecutor(self._destination.parallel) as pool:
+            futures = [pool.submit(self._copy, blob) for blob in blobs]
+            try:
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                failed = [future for future in futures if future in done and future.exception()]
+            finally:
+                self._stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+        for future in failed:
+            future.result()
+
+    def _copy(self, blob: Descriptor) -> None:
+        self._progress.begin(blob.digest, blob.size)
+        if self._destination.has(blob):
+            self._progress.advance(blob.digest, blob.size)
+        else:
+            told = _Told(self._progress, blob.digest)
+            self._destination.add(blob, lambda offset: told.follow(self._chunks(blob, offset), offset))
+        self._progress.done(blob.digest)
+
+    def _chunks(self, blob: Descriptor, offset: int) -> Iterator[bytes]:
+        try:
+            for chunk in self._layout.chunks(blob.digest, offset):
+                if self._stopped.is_set():
+                    raise ImageError("another blob failed")
+                yield chunk
+        except FileNotFoundError as error:
+            raise ImageError(f"its blob {blob.digest} is missing from the store: pull it again") from error
+
+
+class _Told:
+    """Tells each byte once, though it be read again."""
+
+    def __init__(self, progress: Progress, digest: str) -> None:
+        self._progress = progress
+        self._digest = digest
+        self._told = 0
+
+    def follow(self, chunks: Iterator[bytes], offset: int) -> Iterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+            offset += len(chunk)
+            if offset > self._told:
+                self._progress.advance(self._digest, offset - self._told)
+                self._told = offset
+
+
+class LayoutDestination:
+    """The image ``name`` of the OCI image layout in the folder ``path``, which is made when there is none."""
+
+    parallel = 3
+
+    def __init__(self, path: str, name: str) -> None:
+        self._layout = Layout(path)
+        self._name = name
+        if os.path.lexists(path) and (not os.path.isdir(path) or os.listdir(path)):
+            self._layout.check()
+        try:
+            os.makedirs(os.path.join(path, "blobs", "sha256"), exist_ok=True)  # for others too, as the umask has it
+            self._layout.create()
+        except OSError as error:
+            raise HostError(f"{path} cannot be made a layout: {error.filename}: {error.strerror}") from error
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is there, as far as its size tells."""
+        return self._layout.has(descriptor)
+
+    def add(self, descriptor: Descriptor, read: Callable[[int], Iterator[bytes]]) -> None:
+        """Add a blob, verified."""
+        self._layout.add(descriptor, read(0))
+
+    def finish(self, descriptor: Descriptor, data: bytes) -> None:
+        """Name the image in the index, in place of what had the name; all else in the index stays as it is."""
+        self._layout.add(descriptor, iter([data]))
+        entry = {"mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size}
+        path = os.path.join(self._layout.root, "index.json")
+        with locked(os.path.join(self._layout.root, ".lock")):
+            self._layout.entries()  # raises when it is damaged
+            with open(path, "rb") as file:
+                index = parse_object(file.read(), "index")
+            others = [item for item in index["manifests"] if (item.get("annotations") or {}).get(NAME) != self._name]
+            index["manifests"] = [*others, entry | {"annotations": {NAME: self._name}}]
+            write_atomic(path, canonical_json(index), mode=0o644)
+
+    def close(self) -> None:
+        """Nothing stays open."""
