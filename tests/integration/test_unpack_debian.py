@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-import podwright
 import treewalk
 from debian_image import NAME, debian_image
 from podwright.images.store import ImageStore
+from storetools import PODINIT, import_layout
 
-PODINIT = Path(podwright.__file__).parent / "_bin" / "podinit"
 MOUNT = 'mount -t overlay overlay -o "ro,lowerdir=$1" "$2" && exec "$3" "$4" "$2"'
 LAYERS = 4
 KINDS = {stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO}
@@ -28,8 +27,8 @@ KINDS = {stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, s
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """A store with the image in it."""
-    store = ImageStore(str(tmp_path_factory.mktemp("store")), podinit=str(PODINIT))
-    store.import_layout(f"{debian_image()}:{NAME}", "localhost/debian:1")
+    store = ImageStore(str(tmp_path_factory.mktemp("store")), podinit=PODINIT)
+    import_layout(store, f"{debian_image()}:{NAME}", "localhost/debian:1")
     return store
 
 
