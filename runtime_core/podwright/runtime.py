@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from podwright import __version__
 from podwright.config import Config, load
@@ -30,10 +30,9 @@ from podwright.pods.secrets import SecretStore
 from podwright.pods.status import is_ready, not_ready_reason
 from podwright.pods.store import NameLock, PodStore, Record
 from podwright.runtime_errors import host_errors
-from podwright.runtime_images import Images
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from podwright.runtime_images import Images
     from podwright.runtime_secrets import Secrets
 
 PODINIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "podinit")
@@ -78,12 +77,17 @@ class Runtime:
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or load()
         self._store = PodStore(self.config.root, self.config.run)
-        images = ImageStore(self.config.root, podinit=PODINIT, registries=Registries.of(self.config))
-        self._native = NativePods(self.config, self._store, PODINIT, images)
+        self._images = ImageStore(self.config.root, podinit=PODINIT, registries=Registries.of(self.config))
+        self._native = NativePods(self.config, self._store, PODINIT, self._images)
         self._secrets = SecretStore(self.config.root)
-        self._orchestrator = Orchestrator(self._store, self._native, images, self._secrets)
-        self.images = Images(images, self.config)
+        self._orchestrator = Orchestrator(self._store, self._native, self._images, self._secrets)
+
+    @property
+    def images(self) -> "Images":
         """The images of this host."""
+        from podwright.runtime_images import Images  # whoever has pods alone never pays for it
+
+        return Images(self._images, self.config)
 
     @property
     def secrets(self) -> "Secrets":

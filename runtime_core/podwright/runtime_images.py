@@ -5,13 +5,15 @@ A single step (pull, load, push, remove) is a method; what an image shall be lik
 ``podwright.manifest.image``, is planned and applied as a pod is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from podwright.config import Config
-from podwright.errors import ImageError, NotFound
+from podwright.errors import HostError, ImageError, NotFound
+from podwright.images import places
 from podwright.images import reference as references
-from podwright.images.documents import digest_of, parse_manifest
+from podwright.images.documents import parse_manifest
 from podwright.images.layout import SOURCE
 from podwright.images.progress import Progress, Silent
 from podwright.images.registries import Registries
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 AllImages = list[Image]  # inside Images, the name ``list`` is its method
 Names = list[str]
+_SILENT = Silent()
 
 
 class ImageResult(NamedTuple):
@@ -43,8 +46,8 @@ class ImageResult(NamedTuple):
 class Images:
     """The images of a host; ``podwright.Runtime`` has one. Methods raise PodwrightError, as Runtime's do.
 
-    A reference may be short: ``busybox`` is ``docker.io/library/busybox:latest``. ``auth`` is the user and password of
-    the registry, when the configuration has none.
+    A reference may be short: ``busybox`` is ``docker.io/library/busybox:latest``. ``platform`` is this host's unless
+    given, ``auth`` who asks the registry: without it the host's own logins count.
     """
 
     def __init__(self, store: ImageStore, config: Config) -> None:
@@ -53,7 +56,7 @@ class Images:
 
     @host_errors()
     def get(self, reference: str, *, platform: str | None = None) -> Image:
-        """Return an image, for this host unless a platform is given. Raises NotFound."""
+        """Return an image. Raises NotFound."""
         image = self._store.get(reference, _platform(platform))
         if image is None:
             name = references.parse(reference)
@@ -72,9 +75,9 @@ class Images:
         *,
         platform: str | None = None,
         auth: "Auth | None" = None,
-        progress: Progress = Silent(),  # noqa: B008 - it has no state
+        progress: Progress = _SILENT,
     ) -> Image:
-        """Fetch what is missing of an image from its registry, and unpack it; of this host's platform if not told."""
+        """Fetch what is missing of an image from its registry, and unpack it."""
         return self._store.pull(reference, platform=_platform(platform), auth=auth, progress=progress)
 
     @host_errors()
@@ -84,7 +87,7 @@ class Images:
         reference: str,
         *,
         platform: str | None = None,
-        progress: Progress = Silent(),  # noqa: B008 - it has no state
+        progress: Progress = _SILENT,
     ) -> Image:
         """Take an image from a file or folder and call it ``reference``.
 
@@ -101,15 +104,16 @@ class Images:
         reference: str,
         destination: str | None = None,
         *,
+        platform: str | None = None,
         auth: "Auth | None" = None,
-        progress: Progress = Silent(),  # noqa: B008 - it has no state
+        progress: Progress = _SILENT,
     ) -> str:
         """Copy an image to a registry, a layout or an archive; return the digest that it has there.
 
         ``destination`` is ``docker://REFERENCE``, ``oci:DIR[:NAME]``, ``oci-archive:FILE[:NAME]`` or
         ``docker-archive:FILE[:NAME]``; without it, the registry that the image's name names.
         """
-        image = self.get(reference)
+        image = self.get(reference, platform=platform)
         return self._push(image, destination or f"docker://{image.reference}", auth, progress)
 
     @host_errors()
@@ -118,7 +122,9 @@ class Images:
 
         Raises ImageError for one that a pod or container uses, unless with ``force``: what runs goes on then.
         """
-        return self.delete(reference, force=force).plan.changed
+        from podwright.images.upkeep import remove
+
+        return remove(self._store, reference, self._in_use(), force=force)
 
     @host_errors()
     def prune(self, *, all: bool = False, dry_run: bool = False) -> "Pruned":  # noqa: A002 - the command's word
@@ -154,7 +160,7 @@ class Images:
         return self._plan(normalise(document))
 
     @host_errors()
-    def apply(self, document: Mapping[str, Any], *, progress: Progress = Silent()) -> ImageResult:  # noqa: B008
+    def apply(self, document: Mapping[str, Any], *, progress: Progress = _SILENT) -> ImageResult:
         """Have the image as the document says, doing only what ``plan`` names."""
         wanted = normalise(document)
         plan = self._plan(wanted)
@@ -185,7 +191,7 @@ class Images:
         """Forget an image's name, as ``remove`` does. No such image is no error."""
         plan = self.plan_delete(name, force=force)
         if plan.changed:
-            self._store.remove(name)
+            self.remove(name, force=force)
         return ImageResult(plan, None)
 
     # ---- what is ----
@@ -193,7 +199,10 @@ class Images:
     def _plan(self, wanted: dict[str, Any]) -> Plan:
         image = self._store.get(wanted["name"], _platform(wanted.get("platform")))
         digest = self._source_digest(wanted, image)
-        destinations = {place: self._held(place, wanted) for place in wanted.get("destinations", ())}
+        destinations = {}
+        for place in wanted.get("destinations", ()):
+            with _about(place):
+                destinations[place] = places.digest_at(place, Registries.of(self._config), _auth(wanted, place))
         return plan(wanted, self._recorded(image), Observed(digest, destinations))
 
     def _source_digest(self, wanted: dict[str, Any], image: Image | None) -> str | None:
@@ -201,42 +210,11 @@ class Images:
         if image and wanted["pullPolicy"] != "Always":
             return None
         if "source" in wanted:
-            return digest_of(_top(wanted["source"]))
+            return places.digest_in(wanted["source"])
         if wanted["pullPolicy"] == "Never":
             reason = f"image {wanted['name']} is not on this host, and pullPolicy is Never: import it, or choose Always"
             raise ImageError(reason, field="pullPolicy", value="Never")
         return self._store.resolve(wanted["name"], auth=_auth(wanted))
-
-    def _held(self, place: str, wanted: dict[str, Any]) -> str | None:
-        """Return the digest of what is at a destination; None for nothing, or nothing that can be read."""
-        if place.startswith("docker://"):
-            return self._in_registry(place.removeprefix("docker://"), _auth(wanted, place))
-        from podwright.images.destination import DEFAULT_NAME
-        from podwright.images.source import split_path
-
-        transport, _, rest = place.partition(":")
-        path, name = split_path(rest)
-        try:
-            if transport == "docker-archive":
-                return parse_manifest(_top(place)).config.digest
-            return digest_of(_top(f"{transport}:{path}:{name or DEFAULT_NAME}"))
-        except ImageError:
-            return None
-
-    def _in_registry(self, reference: str, auth: "Auth | None") -> str | None:
-        """Return the digest that a registry itself has, whatever its mirrors have; and ask as whoever pushes does."""
-        from podwright.images.documents import INDEXES, MANIFESTS
-        from podwright.images.repository import Repository
-
-        parsed = references.parse(reference)
-        repository = Repository(parsed, Registries.of(self._config), auth=auth, push=True)
-        path = f"manifests/{parsed.digest or parsed.tag}"
-        accept = {"Accept": ", ".join((*MANIFESTS, *INDEXES))}
-        try:
-            with repository.exchange("HEAD", path, headers=accept, expect=(200, 404)) as answer:
-                return answer.headers.get("docker-content-digest") if answer.status == 200 else None
-        finally:
-            repository.close()
 
     def _fetch(self, wanted: dict[str, Any], progress: Progress) -> Image:
         name, platform = wanted["name"], wanted.get("platform")
@@ -248,11 +226,12 @@ class Images:
         from podwright.images.destination import copy_out, open_destination
 
         source = references.parse(image.reference)
-        destination = open_destination(place, Registries.of(self._config), auth, source=source)
-        try:
-            return copy_out(self._store.layout, image.manifest, destination, progress)
-        finally:
-            destination.close()
+        with _about(f"image {image.reference} to {place}"):
+            destination = open_destination(place, Registries.of(self._config), auth, source=source)
+            try:
+                return copy_out(self._store.layout, image.manifest, destination, progress)
+            finally:
+                destination.close()
 
     def _recorded(self, image: Image | None) -> dict[str, Any] | None:
         if image is None:
@@ -286,6 +265,16 @@ def view(image: Image) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _about(what: str) -> Iterator[None]:
+    """Put before whatever goes wrong what it was about."""
+    try:
+        yield
+    except (ImageError, HostError) as error:
+        kind = HostError if isinstance(error, HostError) else ImageError
+        raise kind(f"{what}: {error.message}") from error
+
+
 def _platform(text: str | None) -> "Platform | None":
     from podwright.images.platform import parse
 
@@ -307,14 +296,3 @@ def _auth(wanted: Mapping[str, Any], place: str = "") -> "Auth | None":
     names = [wanted["name"], *([place.removeprefix("docker://")] if place.startswith("docker://") else [])]
     registries = {references.parse(name).registry for name in names}
     return Auth.parse(given) if len(registries) == 1 else None
-
-
-def _top(source: str) -> bytes:
-    """Return the manifest or index of what a file or folder holds."""
-    from podwright.images.source import open_source
-
-    opened = open_source(source)
-    try:
-        return opened.top()
-    finally:
-        opened.close()

@@ -109,23 +109,23 @@ def test_a_manifest_with_a_million_layers(store: Store, registry):
     store.pull(registry.reference).refused("layer")
 
 
-@pytest.mark.parametrize("size", [1 << 62, 1 << 64, 10**999, -1, 1.5, "7", None], ids=lambda size: str(size)[:20])
+@pytest.mark.parametrize("size", [1 << 53, 1 << 64, 10**999, -1, 1.5, "7", None], ids=lambda size: str(size)[:20])
 def test_a_layer_of_an_impossible_size(store: Store, registry, size):
     layer = describe(registry, make_tar([]), LAYER_TYPE) | {"size": size}
     serve(registry, layer, diff_ids=[digest(make_tar([]))])
-    store.pull(registry.reference).refused()
+    store.pull(registry.reference).refused("has the size")
     assert not registry.asked(layer["digest"])
 
 
 @pytest.mark.parametrize("media_type", [INDEX_TYPE, MANIFEST_TYPE])
 def test_an_index_of_indexes_of_indexes(store: Store, registry, media_type):
-    """They end after one, though every one of them, whatever it says it is, names another."""
+    """They are not followed to the bottom, which a registry can have them put at any depth."""
     below, platform = digest(b""), {"os": "linux", "architecture": ARCHITECTURE}
     for _ in range(50):
         item = {"mediaType": media_type, "digest": below, "size": 10, "platform": platform}
         below = name(registry, {"schemaVersion": 2, "manifests": [item]}, INDEX_TYPE)
-    store.pull(registry.reference).refused()
-    assert len(registry.log) < 4
+    store.pull(registry.reference).refused("index")
+    assert len(registry.log) < 8
 
 
 def test_an_index_that_names_itself(store: Store, registry):
@@ -142,7 +142,7 @@ def test_an_index_that_names_itself(store: Store, registry):
     [
         (b"[" * 4_000_000, "the image configuration is not JSON"),
         (b"nonsense", "the image configuration is not JSON"),
-        (b"{}", "it is for"),
+        (b"{}", "its configuration names no platform"),
     ],
 )
 def test_a_configuration_that_is_none(store: Store, registry, config, words):
@@ -216,7 +216,7 @@ def test_a_layer_of_100_000_tiny_files(registry, tmp_path):
 
 
 def many_files(count: int) -> bytes:
-    """A tar of empty files, a thousand a folder, a byte in every hundredth; tarfile would take ten times as long."""
+    """A tar of empty files, a thousand a folder, and a byte in each hundredth; tarfile would take far longer."""
     parts = []
     for content in (b"", b"x"):
         header = bytearray(entry("", content)[0].tobuf(tarfile.USTAR_FORMAT))
@@ -232,18 +232,14 @@ def many_files(count: int) -> bytes:
     return b"".join([*parts, TAR_END])
 
 
-def test_a_path_as_deep_as_the_kernel_allows(store: Store, registry):
-    deep = "/".join("d" * 2040)
+def test_a_path_deeper_than_the_kernel_takes_at_once(store: Store, registry):
+    deep = "/".join(["deep"] * 1500)
+    assert len(deep) > 4096
     serve_tar(registry, make_tar([entry(f"{deep}/file", "x"), entry(f"{deep}/link", hardlink=f"{deep}/file")]))
     (layer,) = store.pull(registry.reference).well().layers
     command = ["find", layer, "-type", "f", "-links", "2", "-printf", "%d %f\n"]
     found = subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()
-    assert sorted(found) == ["2041 file", "2041 link"]
-
-
-def test_a_path_that_is_deeper(store: Store, registry):
-    serve_tar(registry, make_tar([entry("/".join(["deep"] * 1500), "x")]))
-    store.pull(registry.reference).refused("a path of 7499 bytes is longer than the kernel's 4095")
+    assert sorted(found) == ["1501 file", "1501 link"]
 
 
 def test_names_that_are_no_utf8(store: Store, registry):

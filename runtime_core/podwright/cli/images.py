@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 def add_verbs(verbs: Any) -> None:
     """Add all of them to the command line's subcommands."""
     pull = verbs.add_parser("pull", help="fetch an image from its registry")
-    pull.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="default: this host's")
+    _platform(pull)
     _authfile(pull)
     pull.add_argument("image")
     pull.set_defaults(run=_pull)
 
     push = verbs.add_parser("push", help="copy an image to a registry, a layout or an archive")
+    _platform(push)
     _authfile(push)
     push.add_argument("image")
     push.add_argument(
@@ -29,7 +30,7 @@ def add_verbs(verbs: Any) -> None:
     push.set_defaults(run=_push)
 
     load = verbs.add_parser("import", help="take an image from a layout, an archive or a root file system")
-    load.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="default: this host's")
+    _platform(load)
     load.add_argument(
         "source",
         help="oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or rootfs:FILE-OR-DIR; "
@@ -57,6 +58,10 @@ def delete(name: str, *, force: bool) -> int:
         raise NotFound(f"there is no image {name} on this host")
     print(f"image/{name} deleted")
     return 0
+
+
+def _platform(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="default: this host's")
 
 
 def _authfile(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +98,11 @@ def _push(arguments: argparse.Namespace) -> int:
 
     with shown() as progress:
         digest = _images_of_host().push(
-            arguments.image, arguments.destination, auth=_auth(arguments.authfile), progress=progress
+            arguments.image,
+            arguments.destination,
+            platform=arguments.platform,
+            auth=_auth(arguments.authfile),
+            progress=progress,
         )
     print(digest)
     return 0

@@ -38,19 +38,19 @@ class Bars:
 
     def __init__(self, display: Display) -> None:
         self._display = display
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[str, tuple[TaskID, int]] = {}
 
     def begin(self, digest: str, size: int) -> None:
         """Show a new bar."""
-        self._tasks[digest] = self._display.add_task(digest.removeprefix("sha256:")[:12], total=size)
+        self._tasks[digest] = self._display.add_task(digest.removeprefix("sha256:")[:12], total=size), size
 
     def advance(self, digest: str, size: int) -> None:
         """Let it grow."""
         if digest in self._tasks:
-            self._display.advance(self._tasks[digest], size)
+            self._display.advance(self._tasks[digest][0], size)
 
     def done(self, digest: str) -> None:
-        """Fill it: what was there already was never told of."""
+        """Fill it: of what was there already nobody may have told."""
         if digest in self._tasks:
-            task = self._tasks[digest]
-            self._display.update(task, completed=self._display.tasks[self._display.task_ids.index(task)].total)
+            task, size = self._tasks[digest]
+            self._display.update(task, completed=size)

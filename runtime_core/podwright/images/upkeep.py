@@ -44,7 +44,9 @@ def remove(store: ImageStore, reference: str, used: Used, *, force: bool = False
     Raises ImageError when pods or containers use it, unless ``force``: they run on then, until they are made anew.
     """
     name = str(references.parse(reference))
-    if not force and store.layout.find(name):
+    if not store.layout.find(name):
+        return False
+    if not force:
         check_unused(name, used)
     return store.remove(name)
 
