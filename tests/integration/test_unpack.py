@@ -11,6 +11,7 @@ import pytest
 
 from imagetools import entry, make_tar
 from podtools import eventually
+from podwright.trees import remove_tree
 from treewalk import snapshot
 from unpacktools import IMPLIED, IMPLIES, PODINIT, refused, run, unpack
 
@@ -165,6 +166,41 @@ def test_a_very_deep_tree_comes_and_goes(jail):
     assert set(found) == {"d"}
 
 
+def test_a_tree_deeper_than_a_path_reaches(jail):
+    """What tar can say and the kernel can hold, though no one path names it."""
+    deep = "/".join(["e" * 255] * 30)
+    done = run(
+        jail,
+        make_tar(
+            [
+                entry(f"{deep}/file", "x", mode=0o640, uid=5, mtime=7),
+                entry(f"{deep}/again", hardlink=f"{deep}/file"),
+                entry(deep, kind="dir", mode=0o700, mtime=9),
+                entry("near", hardlink=f"{deep}/file"),
+            ]
+        ),
+    )
+    try:
+        assert (done.returncode, done.stderr) == (0, b"")
+        about = (jail / "near").stat()
+        assert (about.st_nlink, about.st_uid, about.st_mtime) == (3, 5, 7)
+        last = down(jail, deep)
+        assert sorted(os.listdir(last)) == ["again", "file"]
+        assert (stat.S_IMODE(os.fstat(last).st_mode), os.fstat(last).st_mtime) == (0o700, 9)
+        os.close(last)
+    finally:
+        remove_tree(str(jail / ("e" * 255)))
+
+
+def down(folder, path):
+    fd = os.open(folder, os.O_RDONLY)
+    for name in path.split("/"):
+        child = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = child
+    return fd
+
+
 # ---- whiteouts (OCI image specification, layer.md) ----
 
 
@@ -312,6 +348,19 @@ def test_a_directory_that_is_not_empty_is_left_alone(jail):
     done = run(jail, make_tar([entry("x", "x")]))
     assert (done.returncode, done.stderr.decode()) == (1, f"{jail}: the directory is not empty\n")
     assert (jail / "x").read_text() == "mine"
+
+
+@pytest.mark.parametrize("data", [entry("x", "x" * (2 << 20)), entry("x" * 200, kind="dir")], ids=["bytes", "inodes"])
+def test_a_full_disk_is_told_from_a_bad_layer(tmp_path, data):
+    """Its line ends in the kernel's words, which podwright.images.unpacker looks for."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "layer.tar").write_bytes(make_tar([entry(f"d{number}", kind="dir") for number in range(40)] + [data]))
+    script = 'mount -t tmpfs -o size=1m,nr_inodes=41 none "$1" && mkdir "$1/jail" && exec "$2" unpack "$1/jail" < "$3"'
+    arguments = [tmp_path / "disk", PODINIT, tmp_path / "layer.tar"]
+    done = subprocess.run(["unshare", "--mount", "sh", "-ec", script, "sh", *arguments], capture_output=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith(b": No space left on device\n")
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_wrong_usage_and_a_missing_directory(tmp_path):
