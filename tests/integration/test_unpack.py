@@ -79,6 +79,22 @@ def test_times_to_the_nanosecond_before_and_after_1970(jail):
     ]
 
 
+def test_times_before_1970_and_far_off_in_gnu_tars(jail):
+    times = {"a": -5, "b": 2**33 + 7, "c": 0}
+    found = unpack(jail, *[entry(name, mtime=time) for name, time in times.items()], form=tarfile.GNU_FORMAT)
+    assert {name: about["mtime"] for name, about in found.items()} == {
+        name: time * 10**9 for name, time in times.items()
+    }
+
+
+def test_what_a_global_header_says_is_nothing_to_layers(jail):
+    """As to every tool that reads them with Go's archive/tar: an image must be the same everywhere."""
+    data = make_tar([entry("x", "x", mtime=7)])
+    first = tarfile.TarInfo.create_pax_global_header({"mtime": "9", "comment": "0123"})
+    assert run(jail, first + data).returncode == 0
+    assert os.stat(jail / "x").st_mtime == 7
+
+
 def test_extended_attributes(jail):
     # cap_net_raw=ep, as setcap(8) writes it (linux/capability.h, struct vfs_cap_data)
     capability = bytes.fromhex("0100000200200000000000000000000000000000")
@@ -88,6 +104,11 @@ def test_extended_attributes(jail):
         "SCHILY.xattr.trusted.overlay.redirect": "/etc",
         "SCHILY.xattr.user.overlay.opaque": "y",
         "SCHILY.xattr.security.selinux": "label",
+        "SCHILY.xattr.security.SMACK64": "label",
+        "SCHILY.xattr.security.apparmor": "label",
+        "SCHILY.xattr.security.evm": "seal",
+        "SCHILY.xattr.system.nfs4_acl": "acl",
+        "LIBARCHIVE.xattr.user.twice": "b25jZQ",
     }
     found = unpack(jail, entry("ping", "x", mode=0o755, uid=5, pax_headers=headers), entry("d", kind="dir"))
     assert found["ping"]["xattrs"] == {"security.capability": capability.hex(), "user.note": b"a=b\nc".hex()}

@@ -70,6 +70,7 @@ def prune(
             chosen = garbage(contents(store.layout), held, used(), images=all)
             leftovers = [path for path in held.unfinished if not inventory.is_held(path)]
             trees = [path for path in leftovers if os.path.isdir(path)] + list(map(store.layers.path, chosen.layers))
+            trees += filter(os.path.isdir, map(store.parents.above, chosen.layers))
             files = [path for path in leftovers if path not in trees] + list(map(store.layout.blob_path, chosen.blobs))
             size = sum(map(size_of, files))
             if not dry_run:
