@@ -384,6 +384,20 @@ def test_a_full_disk_is_told_from_a_bad_layer(tmp_path, data):
     assert done.stderr.count(b"\n") == 1
 
 
+def test_system_calls_of_small_files(tmp_path):
+    """Four each (open, write, set the time, close), and none that the filter refuses."""
+    count = 500
+    files = [entry(f"d{number // 100}/f{number}", "x") for number in range(count)]
+    (tmp_path / "jail").mkdir()
+    with (tmp_path / "layer.tar").open("w+b") as tar, (tmp_path / "calls").open("w+") as calls:
+        tar.write(make_tar(files))
+        tar.seek(0)
+        subprocess.run(["strace", "-o", calls.name, PODINIT, "unpack", tmp_path / "jail"], stdin=tar, check=True)
+        lines = calls.readlines()
+    assert len(lines) < 4 * count + 250
+    assert [line for line in lines if "EPERM" in line] == []
+
+
 def test_wrong_usage_and_a_missing_directory(tmp_path):
     assert subprocess.run([PODINIT, "unpack"], capture_output=True).returncode == 2
     done = run(tmp_path / "none", b"")
