@@ -106,10 +106,11 @@ class _Doomed(NamedTuple):
         leftovers = [path for path in held.unfinished if not inventory.is_held(path)]
         trees = [path for path in leftovers if os.path.isdir(path)]
         files = [path for path in leftovers if path not in trees]
+        parents = map(store.parents.above, chosen.layers)
         return cls(
             *chosen,
             leftovers,
-            [*trees, *map(store.layers.path, chosen.layers)],
+            [*trees, *map(store.layers.path, chosen.layers), *filter(os.path.isdir, parents)],
             [*files, *(store.layout.blob_path(digest) for digest in chosen.blobs if digest in nameless)],
             [store.layout.blob_path(digest) for digest in chosen.blobs if digest not in nameless],
         )
@@ -122,7 +123,7 @@ class _Doomed(NamedTuple):
 def _take_out(store: ImageStore, doomed: _Doomed) -> list[str]:
     """Remove the files, and return where the trees are now: to be removed when others may go on."""
     _unlink(store.layout.root, doomed.free)
-    moved = [_move_aside(path) for path in doomed.trees]
+    moved = [_move_aside(path, f"{store.root}/layers") for path in doomed.trees]
     try:
         _forget(store, doomed.images)
     except OSError as error:
@@ -140,9 +141,9 @@ def _forget(store: ImageStore, names: Iterable[str]) -> None:
         store.layout.forget(name)
 
 
-def _move_aside(path: str) -> str:
+def _move_aside(path: str, layers: str) -> str:
     """Give a tree a name that says it is nobody's: no layer is ever there in part."""
-    target = f"{os.path.dirname(path)}/.tmp-{os.urandom(8).hex()}"
+    target = f"{layers}/.tmp-{os.urandom(8).hex()}"
     os.rename(path, target)
     return target
 
