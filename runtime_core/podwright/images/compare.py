@@ -4,6 +4,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 
 from podwright.trees import walk_tree
 
@@ -26,30 +27,52 @@ def differences(expected: str, actual: str, since: int) -> Iterator[str]:
 
     Times from ``since`` on (nanoseconds) tell when the expected tree was made, and are not compared.
     """
-    root = os.open(actual, _FLAGS | os.O_DIRECTORY)
     gone: set[str] = set()  # directories that the actual tree has not, and all below them
-    try:
+    with closing(_Beside(actual)) as beside:
         for folder, fd, entries in walk_tree(expected):
             folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
             if folder in gone:
                 gone |= {_join(folder, name) for name in folders}
                 continue
-            other = os.open(folder or ".", _FLAGS | os.O_DIRECTORY, dir_fd=root)
-            try:
-                if not folder:
-                    yield from _about("its root", _compare(".", fd, other, since))
-                found = {entry.name: entry for entry in os.scandir(other)}
-                for name in sorted(entry.name for entry in entries):
-                    there = found.pop(name, None)
-                    if name in folders and not (there and there.is_dir(follow_symlinks=False)):
-                        gone.add(_join(folder, name))
-                    how = _compare(name, fd, other, since) if there else ["is missing"]
-                    yield from _about(_join(folder, name), how)
-                yield from (f"{_join(folder, name)} is not of this layer" for name in sorted(found))
-            finally:
-                os.close(other)
-    finally:
-        os.close(root)
+            other = beside.enter(folder)
+            if not folder:
+                yield from _about("its root", _compare(".", fd, other, since))
+            found = {entry.name: entry for entry in os.scandir(other)}
+            for name in sorted(entry.name for entry in entries):
+                there = found.pop(name, None)
+                if name in folders and not (there and there.is_dir(follow_symlinks=False)):
+                    gone.add(_join(folder, name))
+                how = _compare(name, fd, other, since) if there else ["is missing"]
+                yield from _about(_join(folder, name), how)
+            yield from (f"{_join(folder, name)} is not of this layer" for name in sorted(found))
+
+
+class _Beside:
+    """Follows the walk of another tree, a step at a time: a whole path may be longer than the kernel takes."""
+
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, _FLAGS | os.O_DIRECTORY)
+        self._names: list[str] = []
+
+    def enter(self, folder: str) -> int:
+        """Return the descriptor of a directory, good until the next one is entered."""
+        names = folder.split("/") if folder else []
+        while self._names != names[: len(self._names)]:
+            self._names.pop()
+            self._move("..")
+        for name in names[len(self._names) :]:
+            self._names.append(name)
+            self._move(name)
+        return self._fd
+
+    def _move(self, name: str) -> None:
+        following = os.open(name, _FLAGS | os.O_DIRECTORY, dir_fd=self._fd)
+        os.close(self._fd)
+        self._fd = following
+
+    def close(self) -> None:
+        """Let go of the tree."""
+        os.close(self._fd)
 
 
 def _join(folder: str, name: str) -> str:

@@ -164,9 +164,9 @@ class ImageStore:
                 self.layout.create()
                 top = source.top()
                 data = manifest_for(source, top, platform)
+                manifest = parse_manifest(data)
                 descriptor = Descriptor(manifest_type(data), digest_of(data), len(data))
                 check(digest_of(top), descriptor.digest)
-                manifest = parse_manifest(data)
                 fetch = self._fetch(source.blob, progress)
                 config = self._config(fetch, manifest, platform)
                 fetch.run(_contents(manifest, config))
@@ -217,7 +217,8 @@ def _about(name: str, root: str) -> Iterator[None]:
     try:
         yield
     except (ImageError, HostError) as error:
-        raise type(error)(f"image {name}: {error.message}") from error
+        public = ImageError if isinstance(error, ImageError) else HostError  # and not what this package tells apart
+        raise public(f"image {name}: {error.message}") from error
     except OSError as error:
         if space.is_full(error):
             raise HostError(f"image {name}: {space.lacking(root, 1, error).message}") from error
