@@ -32,7 +32,7 @@ STEPS = (
     Step("podinit-asan", "lint", ["make", "-s", "-C", "runtime_core/podinit", "asan"]),
     _pytest("core", 10),
     Step("ansible-lint", "ansible", ["ansible-lint", "--offline", "--profile", "production"], 10),
-    # where they are not there yet: two minutes to compile
+    # where they are not there yet: three minutes to compile
     Step("signing", "integration", ["python", "tests/integration/signing/programs.py"], 20),
     _pytest("integration", 30),
     _pytest("parity", 5),

@@ -24,8 +24,9 @@ class AnswerError(Exception):
 def result(
     stdout: str, stderr: str, rc: int, *, diff_mode: bool, no_log: bool = False, subject: str = "pod"
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the task's result and its warnings, or raise AnswerError. ``subject`` is the result's word for the pod.
+    """Return the task's result and its warnings, or raise AnswerError.
 
+    ``subject`` is the result's word for the pod, the image, or the list, that the answer is about.
     With no_log the message of a failure quotes nothing of the manifest, since Ansible prints it all the same.
     """
     answer = _find_answer(stdout)
@@ -36,16 +37,21 @@ def result(
             module_stderr=stderr,
             rc=rc,
         )
-    plan = answer.get("result") or {}
-    converted = _converted(plan, subject, diff_mode=diff_mode) if plan else {}
+    done = answer.get("result")
+    converted = {} if done is None else _converted(done, subject, diff_mode=diff_mode)
+    warnings = converted.pop("warnings", [])
     if answer["status"] != "ok":
         raise _failure(answer.get("error") or {}, converted, no_log=no_log)
-    return converted, plan["warnings"]
+    return converted, warnings
 
 
-def _converted(plan: dict[str, Any], subject: str, *, diff_mode: bool) -> dict[str, Any]:
-    converted = {key: plan.get(key) for key in ("changed", "action", "changes")} | {subject: plan.get("pod")}
-    return converted | {"diff": plan["diff"]} if diff_mode else converted
+def _converted(done: dict[str, Any] | list[Any], subject: str, *, diff_mode: bool) -> dict[str, Any]:
+    if isinstance(done, list):
+        return {"changed": False, subject: done}
+    converted = {key: value for key, value in done.items() if key not in ("pod", "diff")}
+    if "action" in done:  # it is a plan
+        converted[subject] = done.get(subject if subject == "image" else "pod")
+    return converted | {"diff": done["diff"]} if diff_mode else converted
 
 
 def _failure(error: dict[str, Any], done: dict[str, Any], *, no_log: bool) -> AnswerError:

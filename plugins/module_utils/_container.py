@@ -34,17 +34,11 @@ FIELDS: dict[str, dict[str, Any]] = {
 """The options that are fields of a container; each may be written as Kubernetes writes it, too."""
 
 
-def kubernetes_name(option: str) -> str:
-    """Return the field that an option is: ``image_pull_policy`` is ``imagePullPolicy``."""
-    first, *others = option.split("_")
-    return first + "".join(word.capitalize() for word in others)
-
-
 ARGUMENTS: dict[str, Any] = {
     "argument_spec": {
         "name": {"type": "str", "required": True},
         **{
-            option: dict(spec, aliases=[kubernetes_name(option)]) if "_" in option else spec
+            option: dict(spec, aliases=[_core.kubernetes_name(option)]) if "_" in option else spec
             for option, spec in FIELDS.items()
         },
         "state": {"type": "str", "choices": ["absent", "present", "stopped"], "default": "present"},
@@ -63,6 +57,6 @@ def request(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     if params["state"] == "absent":
         subject.update(name=params["name"], namespace=params["namespace"] or "default")
     else:
-        given = {kubernetes_name(option): params[option] for option in FIELDS if params[option] is not None}
+        given = {_core.kubernetes_name(option): params[option] for option in FIELDS if params[option] is not None}
         subject["manifest"] = dict(given, name=params["name"], state=params["state"])
     return _core.request(params, subject, check_mode=check_mode)

@@ -9,16 +9,23 @@ from typing import Any
 
 DEFAULT_EXECUTABLE = "/opt/podwright/bin/podwright"
 
+EXECUTABLE: dict[str, Any] = {"executable": {"type": "str", "default": DEFAULT_EXECUTABLE}}
 WAITING: dict[str, Any] = {
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 120},
-    "executable": {"type": "str", "default": DEFAULT_EXECUTABLE},
+    **EXECUTABLE,
 }
 """The options that are not about what to run."""
 
 
 class OptionError(ValueError):
     """An option whose type is right and whose value is not; the text is for the user."""
+
+
+def kubernetes_name(option: str) -> str:
+    """Return the field that an option is: ``image_pull_policy`` is ``imagePullPolicy``."""
+    first, *others = option.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def request(params: dict[str, Any], subject: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:

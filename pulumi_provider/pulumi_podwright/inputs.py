@@ -80,7 +80,7 @@ def check_container(news: dict[str, Any]) -> Checked:
     try:
         kept = container_fields(without_unknowns(given), checked.warnings)
     except ManifestError as error:
-        reason = _known_faults(str(error), unknown)
+        reason = known_faults(str(error), unknown)
         if reason:
             checked.failures.append(Failure("", reason))
         kept = given
@@ -173,13 +173,13 @@ def _check_manifest(given: Any, checked: Checked) -> Any:
     try:
         text, warnings = normal_text(without_unknowns(manifest))
     except ManifestError as error:
-        reason = _known_faults(str(error), unknown) if unknown else str(error)
+        reason = known_faults(str(error), unknown) if unknown else str(error)
         return checked.refuse(given, reason) if reason else UNKNOWN
     checked.warnings.extend(warnings)
     return UNKNOWN if unknown else text
 
 
-def _known_faults(message: str, unknown: list[str]) -> str:
+def known_faults(message: str, unknown: list[str]) -> str:
     """Leave out of an error what may come from values that are not known yet: the next check, with all, decides.
 
     Each line of a ManifestError is one fault, ``field: reason``.

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """``Runtime``: the one door to Podwright for every front end.
 
-Each call is one of: plan, apply, get, list, logs, delete, and what is needed to have images at hand. All of them are
-synchronous and may be called from several threads and processes at once; a pod is locked while it is changed.
+Each call is one of: plan, apply, get, list, logs, delete; ``Runtime.images`` has the same ones for images, and a few
+more. All of them are synchronous and may be called from several threads and processes at once; a pod is locked while it
+is changed.
 """
 
-import errno
 import hashlib
 import os
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from podwright import __version__
 from podwright.config import Config, load
 from podwright.errors import HostError, NotFound, PodwrightError, WaitTimeout
 from podwright.files import canonical_json
 from podwright.images.registries import Registries
-from podwright.images.store import Image, ImageStore
+from podwright.images.store import ImageStore
 from podwright.limits import MAX_GRACE_PERIOD_SECS
 from podwright.manifest import lone, names
 from podwright.plan.model import Observed, Plan
@@ -28,12 +28,15 @@ from podwright.pods.native import NativePods
 from podwright.pods.orchestrator import Orchestrator
 from podwright.pods.status import is_ready, not_ready_reason
 from podwright.pods.store import NameLock, PodStore, Record
+from podwright.runtime_errors import host_errors
+
+if TYPE_CHECKING:
+    from podwright.runtime_images import Images
 
 PODINIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "podinit")
 
 
 Lines = list[str]  # inside Runtime, the name ``list`` is its method
-Images = list[Image]
 
 
 class Result(NamedTuple):
@@ -44,17 +47,6 @@ class Result(NamedTuple):
 
     plan: Plan
     pod: dict[str, Any] | None
-
-
-@contextmanager
-def _host_errors() -> Iterator[None]:
-    """Word what the kernel refuses and nobody below has translated: a full disk, missing rights, no descriptors."""
-    try:
-        yield
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        hint = "; are you root?" if error.errno in (errno.EACCES, errno.EPERM) else ""
-        raise HostError(f"the host refused a step: {where}{error.strerror or error}{hint}") from error
 
 
 @contextmanager
@@ -87,7 +79,14 @@ class Runtime:
         self._native = NativePods(self.config, self._store, PODINIT, self._images)
         self._orchestrator = Orchestrator(self._store, self._native, self._images)
 
-    @_host_errors()
+    @property
+    def images(self) -> "Images":
+        """The images of this host."""
+        from podwright.runtime_images import Images  # whoever has pods alone never pays for it
+
+        return Images(self._images, self.config)
+
+    @host_errors()
     def plan(self, manifest: dict[str, Any]) -> Plan:
         """Say what ``apply`` would do with a manifest, field by field. Changes nothing."""
         manifest = self._completed(manifest)
@@ -98,7 +97,7 @@ class Runtime:
         with _own_words(desired):
             return self._plan(desired)
 
-    @_host_errors()
+    @host_errors()
     def apply(self, manifest: dict[str, Any], *, wait: bool = False, timeout: float = 120.0) -> Result:
         """Bring the pod to what the manifest says, doing only what ``plan`` names.
 
@@ -124,17 +123,17 @@ class Runtime:
                 result = Result(plan, self._native.pods([record])[0])
         return self._wait(result.plan, record, timeout) if wait and record.state != "stopped" else result
 
-    @_host_errors()
+    @host_errors()
     def get(self, name: str, namespace: str = "default", kind: str = "Pod") -> dict[str, Any]:
         """Return the v1.Pod (or container alone) of that name, with its status. Raises NotFound."""
         return self._native.pods([self._found(name, namespace, kind)])[0]
 
-    @_host_errors()
+    @host_errors()
     def list(self, namespace: str | None = None, kind: str = "Pod") -> list[dict[str, Any]]:
         """Return the pods (or containers alone) of one namespace, or of all, sorted by namespace and name."""
         return self._native.pods([one for one in self._store.all(kind) if namespace in (None, one.namespace)])
 
-    @_host_errors()
+    @host_errors()
     def logs(
         self,
         name: str,
@@ -160,7 +159,7 @@ class Runtime:
             )
         return read_log(f"{self._store.pod_dir(record.uid)}/containers/{container}/logs", tail=tail)
 
-    @_host_errors()
+    @host_errors()
     def plan_delete(self, name: str, namespace: str = "default", kind: str = "Pod") -> Plan:
         """Say what ``delete`` would do. Changes nothing."""
         from podwright.plan.planner import plan
@@ -175,7 +174,7 @@ class Runtime:
             return plan(None, None, Observed(state="deleting", problems=[], digests={}))
         return plan(None, _recorded(record), self._orchestrator.observe(record, None))
 
-    @_host_errors()
+    @host_errors()
     def delete(self, name: str, namespace: str = "default", *, grace: int | None = None, kind: str = "Pod") -> Result:
         """Stop and remove a pod. ``grace`` is in seconds, by default the pod's own. No such pod is no error."""
         _check_name(name, namespace, kind)
@@ -184,23 +183,6 @@ class Runtime:
             plan = self.plan_delete(name, namespace, kind)
             self._orchestrator.delete(lock, grace)
         return Result(plan, None)
-
-    @_host_errors()
-    def pull(self, reference: str) -> Image:
-        """Fetch an image from its registry and unpack it."""
-        return self._images.pull(reference)
-
-    @_host_errors()
-    def import_layout(self, path: str, reference: str) -> Image:
-        """Take an image from an OCI image layout on disk (``path`` or ``path:tag``) and call it ``reference``."""
-        from podwright.images.source import LayoutSource, split_path
-
-        return self._images.take(LayoutSource(*split_path(path)), reference)
-
-    @_host_errors()
-    def images(self) -> Images:
-        """Return the images on this host."""
-        return self._images.list()
 
     def _found(self, name: str, namespace: str, kind: str) -> Record:
         _check_name(name, namespace, kind)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.podwright.runtime.plugins.module_utils import _answer, _container, _core, _pod
+from ansible_collections.podwright.runtime.plugins.module_utils import _answer, _container, _core, _image, _pod
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}}
 PLAN = {
@@ -119,11 +119,107 @@ def test_request_about_a_container(options, check, expected):
 def test_the_options_are_the_fields_of_a_container():
     from podwright.manifest import check
 
-    fields = {_container.kubernetes_name(option) for option in _container.FIELDS}
+    fields = {_core.kubernetes_name(option) for option in _container.FIELDS}
     assert fields | {"kind", "name", "state"} == set(check.node_of("LoneContainer")["properties"])
 
 
+IMAGE = {"kind": "Image", "version": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "check", "expected"),
+    [
+        ({"name": "a:1"}, False, {"action": "apply", "manifest": {"name": "a:1"}}),
+        (
+            {
+                "name": "a:1",
+                "source": "oci:/srv",
+                "pullPolicy": "Always",
+                "platform": "linux/arm64",
+                "auth": {"username": "robot", "password": "hunter2"},
+                "destinations": ["docker://b:1"],
+            },
+            True,
+            {
+                "action": "plan",
+                "manifest": {
+                    "name": "a:1",
+                    "source": "oci:/srv",
+                    "pullPolicy": "Always",
+                    "platform": "linux/arm64",
+                    "auth": {"username": "robot", "password": "hunter2"},
+                    "destinations": ["docker://b:1"],
+                },
+            },
+        ),
+        (
+            {"name": "a:1", "auth": {"auth_file": "/etc/auth.json"}},
+            False,
+            {"action": "apply", "manifest": {"name": "a:1", "auth": {"authFile": "/etc/auth.json"}}},
+        ),
+        (
+            {"name": "a:1", "source": "oci:/srv", "state": "absent"},
+            True,
+            {"action": "delete", "name": "a:1", "force": False, "dry_run": True},
+        ),
+        (
+            {"name": "a:1", "force": True, "state": "absent"},
+            False,
+            {"action": "delete", "name": "a:1", "force": True, "dry_run": False},
+        ),
+    ],
+)
+def test_request_about_an_image(options, check, expected):
+    validated = ArgumentSpecValidator(**_image.ARGUMENTS).validate(options)
+    assert validated.error_messages == []
+    assert _image.request(validated.validated_parameters, check_mode=check) == {**IMAGE, **expected}
+
+
+def test_requests_about_all_images():
+    params = ArgumentSpecValidator(**_image.INFO_ARGUMENTS).validate({}).validated_parameters
+    assert _image.info_request(params) == {**IMAGE, "action": "list"}
+    params = ArgumentSpecValidator(**_image.INFO_ARGUMENTS).validate({"names": "a"}).validated_parameters
+    assert _image.info_request(params) == {**IMAGE, "action": "list", "names": ["a"]}
+    params = ArgumentSpecValidator(**_image.PRUNE_ARGUMENTS).validate({"all": True}).validated_parameters
+    expected = {**IMAGE, "action": "prune", "all": True}
+    assert _image.prune_request(params, check_mode=True) == {**expected, "dry_run": True}
+
+
+def test_the_options_are_the_fields_of_an_image():
+    from podwright.manifest.image import FIELDS
+
+    options = set(_image.ARGUMENTS["argument_spec"]) - {"force", "state", "executable"}
+    assert {_core.kubernetes_name(option) for option in options} == set(FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("auth", "message"),
+    [
+        ({"username": "robot"}, "parameters are required together: username, password found in auth"),
+        ({}, "one of the following is required: username, auth_file found in auth"),
+        (
+            {"username": "a", "password": "b", "auth_file": "/c"},
+            "parameters are mutually exclusive: auth_file|username",
+        ),
+    ],
+)
+def test_an_auth_of_no_sense(auth, message):
+    errors = ArgumentSpecValidator(**_image.ARGUMENTS).validate({"name": "a:1", "auth": auth}).error_messages
+    assert any(message in error for error in errors), errors
+
+
+def test_a_password_is_known_as_one():
+    options = {"name": "a:1", "auth": {"username": "robot", "password": "hunter2"}}
+    assert ArgumentSpecValidator(**_image.ARGUMENTS).validate(options)._no_log_values == {"hunter2"}
+
+
 def test_an_empty_name_makes_no_sense():
+    params = ArgumentSpecValidator(**_image.ARGUMENTS).validate({"name": ""}).validated_parameters
+    with pytest.raises(_core.OptionError, match=r"^name is empty, but must be the name of an image$"):
+        _image.request(params, check_mode=False)
+
+
+def test_an_empty_name_of_a_container_makes_no_sense():
     params = (
         ArgumentSpecValidator(**_container.ARGUMENTS).validate({"name": "", "state": "absent"}).validated_parameters
     )
@@ -174,6 +270,22 @@ def test_result():
 def test_a_plan_has_no_pod():
     result, _warnings = _answer.result(json.dumps({"status": "ok", "result": PLAN}), "", 0, diff_mode=False)
     assert result["pod"] is None
+
+
+def test_an_image_a_list_and_what_was_removed_are_results_too():
+    def result(answer, subject, *, diff_mode=False):
+        return _answer.result(
+            json.dumps({"status": "ok", "result": answer}), "", 0, diff_mode=diff_mode, subject=subject
+        )
+
+    plan = {key: PLAN[key] for key in ("changed", "action", "changes")}
+    assert result({**PLAN, "image": {"name": "a"}}, "image") == ({**plan, "image": {"name": "a"}}, ["old tag"])
+    assert result(PLAN, "image") == ({**plan, "image": None}, ["old tag"])
+    assert result([], "images") == ({"changed": False, "images": []}, [])
+    pruned = {"changed": True, "images": ["a"], "size": 5}
+    assert result({**pruned, "diff": {"before": "a", "after": ""}}, "pruned") == (pruned, [])
+    shown = result({**pruned, "diff": {"before": "a", "after": ""}}, "pruned", diff_mode=True)
+    assert shown == ({**pruned, "diff": {"before": "a", "after": ""}}, [])
 
 
 @pytest.mark.parametrize(

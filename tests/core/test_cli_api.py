@@ -45,6 +45,9 @@ def test_what_is_no_request_is_answered(text):
         ("grace", False),
         ("container", {}),
         ("tail", 1.5),
+        ("names", "web"),
+        ("force", 1),
+        ("all", "yes"),
     ],
 )
 def test_a_field_of_a_wrong_type_is_named(field, value):
@@ -90,6 +93,33 @@ def test_what_is_not_there_of_a_kind():
     error = handle({"version": 1, "kind": "Container", "action": "get", "name": "web"})["error"]
     assert (error["type"], error["message"]) == ("NotFound", "there is no container web in namespace default")
     assert handle({"version": 1, "kind": "Container", "action": "list"})["result"] == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({"action": "logs", "name": "a"}, "action"),
+        ({"action": "apply"}, "manifest"),
+        ({"action": "apply", "text": "kind: Image"}, "manifest"),
+        ({"action": "plan", "manifest": {"name": "A/B"}}, "name"),
+        ({"action": "plan", "manifest": {"name": "a", "kind": "Pod"}}, "kind"),
+        ({"action": "plan", "manifest": {"name": "a:1", "pullPolicy": "Never"}}, "pullPolicy"),
+        ({"action": "delete"}, "name"),
+        ({"action": "get"}, "name"),
+        ({"action": "get", "name": "a:1"}, "name"),
+        ({"action": "list", "names": ["a", 5]}, "names"),
+    ],
+)
+def test_what_is_wrong_with_a_request_about_images_is_named(request_, field):
+    assert handle({"version": 1, "kind": "Image", **request_})["error"]["field"] == field
+
+
+def test_a_store_that_is_not_there_has_no_images(tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    about = {"version": 1, "kind": "Image"}
+    assert handle({**about, "action": "list"})["result"] == []
+    assert handle({**about, "action": "delete", "name": "a:1"})["result"]["action"] == "none"
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def accepted(loaded, reference):
 
 def test_without_a_file_everything_is_accepted():
     assert policy.load("").check(parse("busybox"), Untouched(), DIGEST) is None
-    assert policy.load("").check_import("oci", "/x") is None
+    assert policy.load("").check_import("oci:/x") is None
 
 
 @pytest.mark.parametrize(
@@ -119,31 +119,44 @@ def test_scopes_get_wider_and_each_is_a_whole_part(host, parts, tag):
 @pytest.mark.parametrize(
     ("transport", "scope", "source", "falls"),
     [
-        ("oci", "/images", ("/images/a", ""), True),
-        ("oci", "/images/a", ("/images/a", "1"), True),
-        ("oci", "/images/a:1", ("/images/a", "1"), True),
-        ("oci", "/images/a:2", ("/images/a", "1"), False),
-        ("oci", "/image", ("/images/a", ""), False),
-        ("oci", "", ("/images/a", ""), True),
-        ("oci-archive", "/images/a.tar", ("/images/a.tar", ""), True),
-        ("oci-archive", "/images", ("/images/../images/a.tar", ""), True),
-        ("docker-archive", "", ("/images/a.tar", ""), True),
-        ("rootfs", "/images", ("/images/root", ""), True),
+        ("oci", "{}", "a", True),
+        ("oci", "{}/a", "a:1", True),
+        ("oci", "{}/a:1", "a:1", True),
+        ("oci", "{}/a:2", "a:1", False),
+        ("oci", "{}/a:1", "a", False),
+        ("oci", "{}/", "a", None),
+        ("oci", "{}x", "a", False),
+        ("oci", "{}/a", "link", True),
+        ("oci", "{}/link", "link", False),
+        ("oci", "", "a", True),
+        ("oci-archive", "{}/a", "../{}/a", True),
+        ("docker-archive", "", "a:x", True),
+        ("rootfs", "{}", "a", True),
+        ("rootfs", "{}/a:1", "a:1", True),
     ],
 )
-def test_imports_fall_into_scopes_of_their_transport(load, transport, scope, source, falls):
-    loaded = load({"default": ACCEPT, "transports": {transport: {scope: REJECT}, "docker": {"": REJECT}}})
-    if not falls:
-        assert loaded.check_import(transport, *source) is None
+def test_imports_fall_into_scopes_of_their_transport(load, tmp_path, transport, scope, source, falls):
+    place = tmp_path / "images"
+    (place / "a").mkdir(parents=True)
+    (place / "link").symlink_to("a")
+    named = scope.format(place)
+    document = {"default": ACCEPT, "transports": {transport: {named: REJECT}, "docker": {"": REJECT}}}
+    if falls is None:
+        with pytest.raises(ConfigError, match="not a plain absolute path"):
+            load(document)
         return
-    with pytest.raises(ImageError, match=f"its scope '{scope}' of transports.{transport}: every image"):
-        loaded.check_import(transport, *source)
+    asked = f"{transport}:{place}/{source.format(place.name)}"
+    if not falls:
+        assert load(document).check_import(asked) is None
+        return
+    with pytest.raises(ImageError, match=f"its scope '{named}' of transports.{transport}: every image"):
+        load(document).check_import(asked)
 
 
 def test_an_import_has_no_signature_that_would_be_looked_for(load):
     key = {"type": "sigstoreSigned", "keyData": base64.b64encode(Key.ecdsa().pem).decode()}
     with pytest.raises(ImageError, match="only images from a registry have signatures"):
-        load({"default": [key]}).check_import("oci-archive", "/x")
+        load({"default": [key]}).check_import("oci-archive:/x")
 
 
 def test_all_requirements_must_hold(load):

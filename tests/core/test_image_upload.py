@@ -137,6 +137,18 @@ def test_an_upload_that_the_registry_has_forgotten_starts_anew(pieces):
     assert sent == ["POST", "PATCH", "GET", "HEAD", "POST", "PATCH", "PATCH", "PUT"]
 
 
+@pytest.mark.parametrize("status", [405, 416])
+def test_a_registry_that_takes_no_pieces_gets_it_whole(pieces, status):
+    whole = ("PUT", f"{BASE}/blobs/uploads/1?state=0&digest={DIGEST}")
+    answers = {HEAD: [NOT_THERE], BEGIN: began(place(0)), PATCHES[0]: [(status, {}, b"")], whole: [(201, {}, b"")]}
+    to, transport = destination(answers)
+    to.add(BLOB, read)
+    assert [method for method, _ in asked(transport)] == ["POST", "PATCH", "HEAD", "POST", "PUT"]
+    assert transport.bodies[-1] == DATA
+    to.add(BLOB, read)
+    assert [method for method, _ in asked(transport)[5:]] == ["POST", "PUT"]
+
+
 def test_a_registry_that_took_something_else(pieces):
     to, _ = destination({BEGIN: began(place(0)), PATCHES[0]: patched(1, 399)})
     with pytest.raises(ImageError, match="the registry took 399 bytes of an upload, of 400 sent"):

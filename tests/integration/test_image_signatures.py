@@ -411,3 +411,25 @@ def test_podman_refuses_these_files_too(document, publish_image, tmp_path):
     with pytest.raises(ConfigError):
         image.ours(path, image.tagged)
     assert f'invalid policy in "{path}"' in image.theirs(path, image.tagged)
+
+
+def test_files_that_podman_takes_and_podwright_does_not(publish_image, folder, tmp_path):
+    """The differences that docs/signatures.md names: each would let a mistake pass."""
+    image = publish_image()
+    weak = Key.rsa(1024)
+    image.sign(one(image), simple(weak, image.digest, image.tagged))
+    (tmp_path / "weak.pub").write_bytes(weak.pem)
+    (tmp_path / "both.pub").write_bytes(KEYS["one"].pem + KEYS["two"].pem)
+    (tmp_path / "here.pub").write_bytes(KEYS["one"].pem)
+    short = {"type": "remapIdentity", "prefix": "team", "signedPrefix": "other"}
+    path = tmp_path / "policy.json"
+    for fields, message in [
+        ({"keyPath": str(tmp_path / "weak.pub")}, "an RSA key of 1024 bits"),
+        ({"keyPath": str(tmp_path / "both.pub")}, "must hold one public key"),
+        ({"keyPath": os.path.relpath(tmp_path / "here.pub")}, "which is not an absolute path"),
+        ({"keyPath": str(tmp_path / "here.pub"), "signedIdentity": short}, "prefix is 'team'"),
+    ]:
+        path.write_text(json.dumps({"default": [{"type": "sigstoreSigned", **fields}]}))
+        with pytest.raises(ConfigError, match=message):
+            image.ours(path, image.tagged)
+        assert image.theirs(path, image.tagged) == ""

@@ -31,7 +31,7 @@ def layout(tmp_path_factory):
 
 @pytest.fixture
 def host(host: Host, layout):
-    host.runtime.import_layout(str(layout), IMAGE)
+    host.runtime.images.load(f"oci:{layout}", IMAGE)
     return host
 
 
@@ -226,7 +226,7 @@ def test_a_full_disk_stops_an_apply_but_no_delete(host, layout):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "podwright-test", small], check=True)
     try:
         runtime = host.runtime
-        runtime.import_layout(str(layout), IMAGE)
+        runtime.images.load(f"oci:{layout}", IMAGE)
         runtime.apply(WEB, wait=True)
         filler = small / "filler"
         with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:

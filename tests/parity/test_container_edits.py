@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.podwright.runtime.plugins.module_utils import _container
+from ansible_collections.podwright.runtime.plugins.module_utils import _container, _core
 
 from ansibletools import BIN, play, task
 from containertools import EDITS, Container, base, edited
@@ -16,7 +16,7 @@ from pulumi_podwright.provider import ContainerProvider
 
 def options(container: Container) -> dict[str, Any]:
     """Return a container as the options of the module, in Ansible's spelling."""
-    spelling = {_container.kubernetes_name(option): option for option in ("name", "state", *_container.FIELDS)}
+    spelling = {_core.kubernetes_name(option): option for option in ("name", "state", *_container.FIELDS)}
     return {spelling[name]: value for name, value in container.items()} | {"executable": str(BIN / "podwright")}
 
 

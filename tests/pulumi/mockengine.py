@@ -9,10 +9,11 @@ class Engine(mocks.Mocks):
 
     def __init__(self) -> None:
         self.asked: mocks.MockResourceArgs | None = None
+        self.answer = {"uid": "u-1", "phase": "Running", "podIP": "10.77.0.5"}
 
     def new_resource(self, args):
         self.asked = args
-        return "default/web", {**args.inputs, "uid": "u-1", "phase": "Running", "podIP": "10.77.0.5"}
+        return "default/web", {**args.inputs, **self.answer}
 
     def call(self, args):
         return {}

@@ -18,6 +18,7 @@ from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_ON_WIRE
 
 from containertools import EDITS, base, edited
 from pods import server, web
+from pulumi_podwright.image_provider import ImageProvider
 from pulumi_podwright.provider import ContainerProvider, PodProvider
 
 DEADLINE = 60.0  # seconds, for a loaded machine
@@ -127,3 +128,22 @@ def test_each_edit_of_a_container_is_an_update(plugin, edit):
     found = diff(plugin, old, new)
     expected = messages.DiffResponse.DIFF_NONE if edit.action == "none" else messages.DiffResponse.DIFF_SOME
     assert (found.changes, list(found.replaces)) == (expected, [])
+
+
+def test_an_image_checks_to_itself_and_names_what_is_wrong(plugin):
+    auth = {"username": "robot", "password": "hunter2"}
+    first = check_bag(plugin, bag(ImageProvider(), name="busybox", auth=auth, destinations=["oci:/a"]))
+    assert not first.failures
+    assert (first.inputs["name"], first.inputs["keepLocally"]) == ("docker.io/library/busybox:latest", False)
+    assert check_bag(plugin, first.inputs).inputs == first.inputs
+    (failure,) = check_bag(plugin, bag(ImageProvider(), name="busybox", auth={"password": "hunter2"})).failures
+    assert failure.reason.startswith("auth: must have username and password")
+    assert "hunter2" not in failure.reason
+
+
+def test_an_unknown_name_of_an_image_leaves_its_policy_unknown(plugin):
+    answer = check_bag(plugin, bag(ImageProvider(), name=UNKNOWN_ON_WIRE))
+    assert not answer.failures
+    assert (answer.inputs["name"], answer.inputs["pullPolicy"]) == (UNKNOWN_ON_WIRE, UNKNOWN_ON_WIRE)
+    old = check_bag(plugin, bag(ImageProvider(), name="busybox")).inputs
+    assert diff(plugin, old, answer.inputs).changes == messages.DiffResponse.DIFF_SOME

@@ -13,13 +13,15 @@ from podwright.manifest.lone import KIND
 from podwright.runtime import Result, Runtime
 
 VERSION = 1
+IMAGE = "Image"
 
 
 def handle(request: dict[str, Any]) -> dict[str, Any]:
     """Answer one request.
 
     ``{"version": 1, "action": A, …}`` with A one of plan, apply, get, list, logs, delete. What it speaks of is a Pod,
-    unless ``"kind": "Container"`` says that it is a container alone. The answer is
+    unless ``"kind": "Container"`` says that it is a container alone, or ``"Image"`` an image, for which there are
+    prune and verify too, and no logs. The answer is
     ``{"status": "ok", "result": …}`` or ``{"status": "error", "error": {"type", "message", "field"?, "value"?}}``,
     with the ``result`` too when the pod was applied and only the wait for it was in vain.
     Raises nothing that a user could cause.
@@ -55,14 +57,15 @@ def _answer(request: dict[str, Any]) -> Any:
         value = request.get(field)
         if value is not None and not (isinstance(value, kind) and (kind is bool or not isinstance(value, bool))):
             raise PodwrightError(f"{field} is {value!r}, but must be {_KINDS[kind]}", field=field, value=value)
-    action = _ACTIONS.get(request.get("action") or "")
-    if action is None:
+    actions = _actions(_kind(request))
+    action = request.get("action") or ""
+    if action not in actions:
         raise PodwrightError(
-            f"unknown action {request.get('action')!r}; choose one of: {', '.join(_ACTIONS)}",
+            f"unknown action {request.get('action')!r}; choose one of: {', '.join(actions)}",
             field="action",
             value=request.get("action"),
         )
-    return action(Runtime(), request)
+    return actions[action](Runtime(), request)
 
 
 def _plan(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
@@ -114,10 +117,14 @@ _FIELDS: dict[str, Any] = {
     "grace": int,
     "container": str,
     "tail": int,
+    "names": list,
+    "force": bool,
+    "all": bool,
 }
 _KINDS: dict[Any, str] = {
     str: "a string",
     dict: "an object",
+    list: "a list",
     bool: "true or false",
     int: "a whole number",
     _NUMBER: "a number",
@@ -131,6 +138,14 @@ _ACTIONS: dict[str, Callable[[Runtime, dict[str, Any]], Any]] = {
     "logs": _logs,
     "delete": _delete,
 }
+
+
+def _actions(kind: str) -> dict[str, Callable[[Runtime, dict[str, Any]], Any]]:
+    if kind != IMAGE:
+        return _ACTIONS
+    from podwright.cli.api_images import ACTIONS
+
+    return ACTIONS
 
 
 def _result(result: Result) -> dict[str, Any]:
@@ -154,8 +169,8 @@ def _target(request: dict[str, Any]) -> tuple[str, str]:
 
 def _kind(request: dict[str, Any]) -> str:
     kind = str(request.get("kind") or "Pod")
-    if kind not in ("Pod", KIND):
-        raise PodwrightError(f"kind is {kind!r}, but must be Pod or {KIND}", field="kind", value=kind)
+    if kind not in ("Pod", KIND, IMAGE):
+        raise PodwrightError(f"kind is {kind!r}, but must be Pod, {KIND} or {IMAGE}", field="kind", value=kind)
     return kind
 
 

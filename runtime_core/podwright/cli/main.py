@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from podwright import __version__
-from podwright.cli.container import add_verbs
+from podwright.cli import container, images
 from podwright.errors import ManifestError, PodwrightError
 
 if TYPE_CHECKING:
@@ -73,27 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     _namespace(logs)
     logs.set_defaults(run=_logs)
 
-    delete = verbs.add_parser("delete", help="stop and remove a pod, or a container alone")
-    delete.add_argument("kind", choices=["pod", "container"])
+    delete = verbs.add_parser("delete", help="stop and remove a pod, or a container alone; remove an image")
+    delete.add_argument("kind", choices=["pod", "container", "image"])
     delete.add_argument("name")
     delete.add_argument("--grace-period", type=_count, metavar="SECONDS", help="default: the pod's own")
     _namespace(delete)
+    delete.add_argument("--force", action="store_true", help="an image also when a pod or container uses it")
     delete.set_defaults(run=_delete)
 
-    pull = verbs.add_parser("pull", help="fetch an image from its registry")
-    pull.add_argument("image")
-    pull.set_defaults(run=_pull)
-
-    load = verbs.add_parser("import", help="take an image from an OCI image layout on disk")
-    load.add_argument("layout", help="the folder, or folder:tag")
-    load.add_argument("image", help="the name that it gets here")
-    load.set_defaults(run=_import)
-
-    images = verbs.add_parser("images", help="list the images on this host")
-    images.add_argument("-o", "--output", choices=["table", "json"], default="table")
-    images.set_defaults(run=_images)
-
-    add_verbs(verbs)
+    images.add_verbs(verbs)
+    container.add_verbs(verbs)
 
     api = verbs.add_parser("api", help="answer one JSON request from standard input (for programs)")
     api.set_defaults(run=_api)
@@ -193,36 +182,14 @@ def _delete(arguments: argparse.Namespace) -> int:
     from podwright.runtime import Runtime
 
     kind, name, namespace = arguments.kind, arguments.name, arguments.namespace
+    if kind == "image" and arguments.grace_period is None:
+        return images.delete(name, force=arguments.force)
+    if kind == "image" or arguments.force:
+        raise PodwrightError("--grace-period is for pods and containers, and --force for images")
     result = Runtime().delete(name, namespace, grace=arguments.grace_period, kind=kind.capitalize())
     if not result.plan.changed:
         raise NotFound(f"there is no {kind} {name} in namespace {namespace}")
     print(f"{kind}/{name} deleted")
-    return 0
-
-
-def _pull(arguments: argparse.Namespace) -> int:
-    from podwright.runtime import Runtime
-
-    print(Runtime().pull(arguments.image).digest)
-    return 0
-
-
-def _import(arguments: argparse.Namespace) -> int:
-    from podwright.runtime import Runtime
-
-    print(Runtime().import_layout(arguments.layout, arguments.image).digest)
-    return 0
-
-
-def _images(arguments: argparse.Namespace) -> int:
-    from podwright.cli.tables import print_images, print_json
-    from podwright.runtime import Runtime
-
-    images = Runtime().images()
-    if arguments.output == "json":
-        print_json([image._asdict() for image in images])
-    else:
-        print_images(images)
     return 0
 
 

@@ -4,9 +4,12 @@
 import calendar
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podwright.images.store import Image
+
+if TYPE_CHECKING:
+    from podwright.images.usage import Usage
 
 
 def print_json(value: object) -> None:
@@ -37,9 +40,27 @@ def print_pods(pods: list[dict[str, Any]]) -> None:
 
 def print_images(images: list[Image]) -> None:
     """Print one line an image: reference, digest and size of what was downloaded."""
-    rows = [("IMAGE", "DIGEST", "SIZE")]
-    rows += [(image.reference, image.digest[:19], f"{image.size / 1e6:.1f} MB") for image in images]
+    rows = [("IMAGE", "PLATFORM", "DIGEST", "SIZE")]
+    rows += [(image.reference, image.platform, image.digest[:19], megabytes(image.size)) for image in images]
     _print_table(rows)
+
+
+def print_usage(usage: "Usage") -> None:
+    """Print one line an image, with what it takes of the disk, then what all of them take."""
+    rows = [("IMAGE", "SIZE", "SHARED", "USED BY")]
+    for image in usage.images:
+        users = ", ".join(image.users) or "<none>"
+        rows.append((image.reference, megabytes(image.size), megabytes(image.shared), users))
+    _print_table(rows)
+    print(
+        f"downloads {megabytes(usage.blob_size)}, layers {megabytes(usage.layer_size)}; "
+        f"prune would free {megabytes(usage.reclaimable)}, prune --all {megabytes(usage.reclaimable_all)}"
+    )
+
+
+def megabytes(size: int) -> str:
+    """Return a number of bytes for a person."""
+    return f"{size / 1e6:.1f} MB"
 
 
 def _print_table(rows: list[Any]) -> None:

@@ -7,16 +7,17 @@ Docker's kind in it is right by the specification, and containerd and podwright 
 """
 
 import os
-import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 from podwright.errors import HostError, ImageError
-from podwright.files import canonical_json, locked, write_atomic
+from podwright.files import canonical_json, locked, sync_directory, write_atomic
 from podwright.images import reference as references
 from podwright.images.credentials import Auth
 from podwright.images.documents import Descriptor, parse_manifest, parse_object
 from podwright.images.layout import NAME, Layout
+from podwright.images.parallel import Team
 from podwright.images.progress import Progress
 from podwright.images.reference import Reference
 from podwright.images.registries import Registries
@@ -91,21 +92,15 @@ class _Copy:
         self._layout = layout
         self._destination = destination
         self._progress = progress
-        self._stopped = threading.Event()
+        self._team = Team()
 
     def run(self, blobs: list[Descriptor]) -> None:
-        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-
-        with ThreadPoolExecutor(self._destination.parallel) as pool:
-            futures = [pool.submit(self._copy, blob) for blob in blobs]
-            try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-                failed = [future for future in futures if future in done and future.exception()]
-            finally:
-                self._stopped.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-        for future in failed:
-            future.result()
+        tasks = [partial(self._copy, blob) for blob in blobs]
+        if self._destination.parallel > 1:
+            self._team.run(tasks, self._destination.parallel)
+        else:  # in this thread: none may write to an archive that is given up
+            for task in tasks:
+                task()
 
     def _copy(self, blob: Descriptor) -> None:
         self._progress.begin(blob.digest, blob.size)
@@ -119,8 +114,7 @@ class _Copy:
     def _chunks(self, blob: Descriptor, offset: int) -> Iterator[bytes]:
         try:
             for chunk in self._layout.chunks(blob.digest, offset):
-                if self._stopped.is_set():
-                    raise ImageError("another blob failed")
+                self._team.check()
                 yield chunk
         except FileNotFoundError as error:
             raise ImageError(f"its blob {blob.digest} is missing from the store: pull it again") from error
@@ -177,6 +171,7 @@ class LayoutDestination:
             with open(path, "rb") as file:
                 index = parse_object(file.read(), "index")
             others = [item for item in index["manifests"] if (item.get("annotations") or {}).get(NAME) != self._name]
+            sync_directory(os.path.join(self._layout.root, "blobs", "sha256"))
             index["manifests"] = [*others, entry | {"annotations": {NAME: self._name}}]
             write_atomic(path, canonical_json(index), mode=0o644)
 

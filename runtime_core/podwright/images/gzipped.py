@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from podwright.errors import ImageError
 
 if TYPE_CHECKING:
-    import zlib
+    from zlib_ng import zlib_ng
 
 MAGIC = b"\x1f\x8b"
 INPUT = 32 * 1024  # bytes read from the file at a time
@@ -27,7 +27,7 @@ class _Mark(NamedTuple):
     """Where in the file the input for the decoder goes on."""
     rest: bytes
     """Input that was read, and is for the decoder before that."""
-    decoder: "zlib._Decompress"
+    decoder: "zlib_ng._Decompress"
 
 
 class Gzipped:
@@ -43,25 +43,25 @@ class Gzipped:
         """Return a reader that is at the start."""
         return Reader(self)
 
-    def mark(self, position: int, following: int, rest: bytes, decoder: "zlib._Decompress") -> None:
+    def mark(self, position: int, following: int, rest: bytes, decoder: "zlib_ng._Decompress") -> None:
         """Keep a copy of a decoder, when it is far enough from the others."""
         with self._lock:
             if self._marks and position < self._marks[-1].position + self._spacing:
                 return
-            self._marks.append(_Mark(position, following, rest, decoder.copy()))
+            self._marks.append(_Mark(position, following, rest, decoder.copy()))  # type: ignore[attr-defined]  # its stub forgets it
             if len(self._marks) > MAX_MARKS:
                 self._marks = self._marks[::2]
                 self._spacing *= 2
 
     def before(self, position: int) -> _Mark:
         """Return the nearest mark that is not behind a place."""
-        import zlib
+        from zlib_ng import zlib_ng
 
         with self._lock:
             near = [mark for mark in self._marks if mark.position <= position]
         if not near:
-            return _Mark(0, 0, b"", zlib.decompressobj(wbits=31))
-        return near[-1]._replace(decoder=near[-1].decoder.copy())
+            return _Mark(0, 0, b"", zlib_ng.decompressobj(wbits=31))
+        return near[-1]._replace(decoder=near[-1].decoder.copy())  # type: ignore[attr-defined]  # as above
 
 
 class Reader:
@@ -90,7 +90,7 @@ class Reader:
 
     def _decode(self, most: int) -> bytes:
         """Return the next bytes, at most so many, or none at the end."""
-        import zlib
+        from zlib_ng import zlib_ng
 
         while not self._decoder.eof or self._next_stream():
             if not self._rest:
@@ -99,7 +99,7 @@ class Reader:
                     raise ImageError("its gzip stream is truncated")
             try:
                 data = self._decoder.decompress(self._rest, most)
-            except zlib.error as error:
+            except zlib_ng.error as error:  # type: ignore[misc]  # its stub takes the class for an instance
                 raise ImageError(f"its gzip stream is damaged ({error})") from error
             self._rest = self._decoder.unused_data if self._decoder.eof else self._decoder.unconsumed_tail
             if data:
@@ -110,13 +110,13 @@ class Reader:
 
     def _next_stream(self) -> bool:
         """Streams may follow each other (RFC 1952, 2.2), and zeros may fill up the end."""
-        import zlib
+        from zlib_ng import zlib_ng
 
         while not (rest := self._rest.lstrip(b"\0")):
             self._rest = self._input()
             if not self._rest:
                 return False
-        self._rest, self._decoder = rest, zlib.decompressobj(wbits=31)
+        self._rest, self._decoder = rest, zlib_ng.decompressobj(wbits=31)
         return True
 
     def _input(self) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from podwright.errors import ImageError
 from podwright.files import locked, make_folders
 from podwright.images.hashing import Hashed
+from podwright.images.inventory import is_held
 from podwright.trees import remove_tree
 
 # A layer may unpack to ALWAYS_ALLOWED bytes, and beyond that to MAX_RATIO times its compressed size: gzip makes at most
@@ -86,25 +87,14 @@ class Layers:
         with locked(os.path.join(self._root, ".lock")):
             for name in os.listdir(self._root):
                 path = os.path.join(self._root, name)
-                if name.startswith(_TEMPORARY) and not _in_use(path):
-                    remove_tree(path)
+                if name.startswith(_TEMPORARY) and not is_held(path):
+                    remove_tree(path)  # unless it was just now renamed to the layer that it was to be
             path = os.path.join(self._root, f"{_TEMPORARY}{os.urandom(8).hex()}")
             os.mkdir(path)
             os.chmod(path, 0o755)  # noqa: S103 -- the container's "/", when the layer does not say otherwise
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(fd, fcntl.LOCK_SH)
             return path, fd
-
-
-def _in_use(path: str) -> bool:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _limited(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from podwright.images.identity import asked
 from podwright.images.reference import Reference
 from podwright.images.requirement import Evidence, Requirement
 from podwright.images.signature import Repository
+from podwright.images.source import split_path
 
 MAX_POLICY = 1 << 20  # bytes
 _WITH_PATHS = ("oci", "oci-archive", "dir", "rootfs")
@@ -43,14 +44,14 @@ class Policy(NamedTuple):
         digests = [digest] if instance in (None, digest) else [digest, str(instance)]
         self._check("docker", names(asked(image)), Evidence(image, repository, digests))
 
-    def check_import(self, transport: str, path: str, name: str = "") -> None:
-        """Return if an image may be imported from a file or a folder; ``transport`` and ``name`` are its source's.
+    def check_import(self, source: str) -> None:
+        """Return if an image may be imported; ``source`` is what ``open_source`` takes: ``oci:/images/app``.
 
-        No signatures are looked for there, so a requirement of one is not fulfilled.
+        No signatures are looked for in files, so a requirement of one is not fulfilled.
         """
         if self.path:
-            scopes = paths(os.path.realpath(path), name) if transport in _WITH_PATHS else iter(())
-            self._check(transport, scopes, None)
+            transport, _, rest = source.partition(":")
+            self._check(transport, paths(transport, rest), None)
 
     def _check(self, transport: str, candidates: Iterator[str], evidence: Evidence | None) -> None:
         scopes = self.transports.get(transport, {})
@@ -77,8 +78,12 @@ def names(image: Reference) -> Iterator[str]:
         yield f"*.{host}"
 
 
-def paths(path: str, name: str = "") -> Iterator[str]:
-    """Yield the scopes that an image in a file or a folder falls into; ``path`` is what ``realpath`` gives."""
+def paths(transport: str, source: str) -> Iterator[str]:
+    """Yield the scopes that an image in a file or a folder falls into: PATH:NAME, PATH, and the folders above."""
+    if transport not in _WITH_PATHS:
+        return
+    path, name = (source, "") if transport == "rootfs" else split_path(source)
+    path = os.path.realpath(path)
     if name:
         yield f"{path}:{name}"
     while path != "/":

@@ -44,12 +44,20 @@ def remove(store: ImageStore, reference: str, used: Used, *, force: bool = False
     Raises ImageError when pods or containers use it, unless ``force``: they run on then, until they are made anew.
     """
     name = str(references.parse(reference))
+    if not store.layout.find(name):
+        return False
+    if not force:
+        check_unused(name, used)
+    return store.remove(name)
+
+
+def check_unused(name: str, used: Used) -> None:
+    """Raise ImageError when pods or containers use the image of that full reference."""
     users = used.images.get(name)
-    if users and not force and store.layout.find(name):
+    if users:
         reason = f"it is used by {', '.join(users)}: delete what uses it first"
         way_out = "or force the removal: what runs then runs on, and needs the image again when it is made anew"
-        raise ImageError(f"image {name}: {reason}, {way_out}", value=name)
-    return store.remove(name)
+        raise ImageError(f"image {name}: {reason}, {way_out}", field="name", value=name)
 
 
 def prune(

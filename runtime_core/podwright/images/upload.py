@@ -12,9 +12,14 @@ from podwright.images.repository import Repository
 
 WHOLE = 32 << 20  # bytes of a blob that is sent in one request; a larger one is sent in pieces
 PIECE = 16 << 20  # bytes; what is lost when a connection breaks
+_NO_PIECES = (400, 404, 405, 411, 413, 416, 501)  # what registries say that do not like pieces, or these
 _BYTES = {"Content-Type": "application/octet-stream"}
 
 Read = Callable[[int], Iterator[bytes]]
+
+
+class _Unresumable(TransientError):
+    """This upload will not go on, but another one may."""
 
 
 class RegistryDestination:
@@ -31,6 +36,7 @@ class RegistryDestination:
         self._repository = repository
         near = source and source.registry == reference.registry and source.repository != reference.repository
         self._mount = source.repository if source and near else ""
+        self._whole = False
 
     def has(self, descriptor: Descriptor) -> bool:
         """Tell whether the repository has a blob."""
@@ -74,7 +80,7 @@ class RegistryDestination:
                 return
             place, least = _location(answer), answer.headers.get("oci-chunk-min-length", "")
         position = 0
-        if descriptor.size > WHOLE:
+        if descriptor.size > WHOLE and not self._whole:
             place, position = self._pieces(descriptor, read, place, max(PIECE, int(least) if least.isdigit() else 0))
         size = descriptor.size - position
         query = f"{'&' if '?' in place else '?'}digest={quote(descriptor.digest)}"
@@ -93,9 +99,11 @@ class RegistryDestination:
         while descriptor.size - position > piece:
             try:
                 place, position = self._piece(read, place, position, piece)
+            except _Unresumable:
+                raise
             except TransientError as error:
                 retry.wait(error)
-                place, position = self._resumed(place, error)
+                place, position = self._resumed(place, position + piece, error)
             else:
                 retry.reset()
         return place, position
@@ -104,18 +112,21 @@ class RegistryDestination:
         headers = _BYTES | {"Content-Length": str(size), "Content-Range": f"{position}-{position + size - 1}"}
         body: Callable[[], Iterator[bytes]] = lambda: _slice(read, position, size)  # noqa: E731 -- a def hides the order
         with self._repository.exchange(
-            "PATCH", place, headers=headers, body=body, expect=(202,), again=False
+            "PATCH", place, headers=headers, body=body, expect=(202, *_NO_PIECES), again=False
         ) as answer:
+            if answer.status != 202:
+                self._whole = True
+                raise _Unresumable(f"the registry takes no blob in pieces (HTTP status {answer.status})")
             following = _received(answer)
             if following is not None and following != position + size:
                 raise ImageError(f"the registry took {following} bytes of an upload, of {position + size} sent")
             return _location(answer), position + size
 
-    def _resumed(self, place: str, error: TransientError) -> tuple[str, int]:
+    def _resumed(self, place: str, sent: int, error: TransientError) -> tuple[str, int]:
         """Ask how much of an upload has come; a registry that has forgotten it gets the blob from its start."""
         with self._repository.exchange("GET", place, expect=(200, 204, 400, 404, 416)) as answer:
             position = _received(answer)
-            if answer.status not in (200, 204) or position is None:
+            if answer.status not in (200, 204) or position is None or position > sent:
                 raise error
             return _location(answer) if "location" in answer.headers else place, position
 

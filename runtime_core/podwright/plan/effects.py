@@ -14,6 +14,11 @@ CREATE = "create pod"
 DELETE = "delete pod"
 START = "start container"
 STOP = "stop container"
+PULL = "pull image"
+IMPORT = "import image"
+PUSH = "push image"
+REMOVE = "remove image"
+"""Its name: what no image needs any more is removed by ``prune``."""
 _RESTART = "restart container"
 
 TABLE = {

@@ -9,7 +9,8 @@ from podwright.plan.diff import diff_text
 Action = Literal["none", "create", "update", "recreate", "repair", "delete", "start", "stop"]
 """What apply does as a whole. ``update``: containers restarted or changed in place, or the record only. ``recreate``:
 the pod is taken down and made anew. ``repair``: the same, as the same pod (uid, logs, restart counts), because it is
-broken. ``start`` and ``stop``: of a container alone, when its ``state`` says so."""
+broken. ``start`` and ``stop``: of a container alone, when its ``state`` says so. An image has ``create``, ``update``
+and ``delete``."""
 
 
 class Change(NamedTuple):

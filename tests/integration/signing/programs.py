@@ -4,7 +4,7 @@
 
 They are ``cosign``, and ``signing`` (main.go), which asks the library of podman and skopeo: Debian's builds of these
 two have cosign's signatures switched off. Both are built from the Go module proxy at the versions that ``go.mod``
-pins, once, into the cache that tools/recipes.py names: 130 MB, five minutes on two busy cores.
+pins, once, into the cache that tools/recipes.py names: 130 MB, five minutes of one core.
 """
 
 import subprocess
