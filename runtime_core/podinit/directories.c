@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "cursor.h"
 #include "tree.h"
@@ -48,8 +49,15 @@ static int compare(const void *left, const void *right)
 	return order ? order : (a->order > b->order) - (a->order < b->order);
 }
 
-// Sets the directory's time: 1; 0 when it is there no more, a later entry having replaced it or one above it; -1.
-static int set_time(struct cursor *cursor, struct directory *directory, struct failure *failure)
+static int mark(int parent, const char *base, const char *name, struct failure *failure)
+{
+	if (fchdir(parent) < 0 || lsetxattr(base, name, "y", 1, 0) < 0) // see tree_set_opaque
+		return fail(failure, "cannot mark %.256s as implied: %m", base);
+	return 0;
+}
+
+// Sets the directory's time, and marks it when it is implied: 1; 0 when it is there no more, a later entry having replaced it or one above it; -1.
+static int finish(struct cursor *cursor, struct directory *directory, struct failure *failure)
 {
 	struct timespec times[2] = { directory->mtime, directory->mtime };
 	struct tree_path split = tree_split(directory->path);
@@ -61,40 +69,38 @@ static int set_time(struct cursor *cursor, struct directory *directory, struct f
 		return 0;
 	if (utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail(failure, "cannot set the time of the directory %.256s: %m", base);
+	if (directory->implied && mark(parent, base, "trusted.overlay.implied", failure) < 0)
+		return -1;
 	return 1;
 }
 
-static int settle(struct directories *directories, struct cursor *cursor, struct buffer *implied,
-		  struct failure *failure)
+static int settle(struct directories *directories, struct cursor *cursor, struct failure *failure)
 {
+	bool below = false; // whether any directory but the root is implied
+
 	for (size_t i = 0; i < directories->count; i++) {
 		struct directory *directory = &directories->list[i];
-		size_t before = implied->length;
+		bool root = directory->path[0] == '\0';
 		int there;
 
 		if (i + 1 < directories->count && strcmp(directory->path, directory[1].path) == 0)
 			continue;
-		if (directory->implied)
-			buffer_add(implied, directory->path, strlen(directory->path) + 1);
-		there = set_time(cursor, directory, failure);
+		there = finish(cursor, directory, failure);
 		if (there < 0)
 			return -1;
-		if (there == 0)
-			implied->length = before;
+		below |= there && directory->implied && !root;
 	}
-	return implied->failed ? fail(failure, "out of memory") : 0;
+	if (below && mark(cursor->root, ".", "trusted.overlay.implies", failure) < 0)
+		return -1;
+	return 0;
 }
 
-int directories_settle(struct directories *directories, struct cursor *cursor, int out, struct failure *failure)
+int directories_settle(struct directories *directories, struct cursor *cursor, struct failure *failure)
 {
-	struct buffer implied = { 0 };
 	int result;
 
 	qsort(directories->list, directories->count, sizeof *directories->list, compare);
-	result = settle(directories, cursor, &implied, failure);
-	if (result == 0 && write_all(out, implied.data, implied.length) < 0)
-		result = fail(failure, "cannot tell the implied directories: %m");
-	buffer_free(&implied);
+	result = settle(directories, cursor, failure);
 	for (size_t i = 0; i < directories->count; i++)
 		free(directories->list[i].path);
 	free(directories->list);

@@ -28,8 +28,11 @@ struct directories {
 int directories_add(struct directories *directories, const char *path, size_t length, const struct timespec *mtime,
 		    bool implied, struct failure *failure);
 
-// Sets the directories' times, which making their content had moved, and writes the paths of those that are implied,
-// each with a NUL after it, to the descriptor out: 0 or -1. Frees what directories holds.
-int directories_settle(struct directories *directories, struct cursor *cursor, int out, struct failure *failure);
+// Sets the directories' times, which making their content had moved: 0 or -1. Frees what directories holds.
+//
+// Those that are implied get the mark trusted.overlay.implied, and the root trusted.overlay.implies when there are any
+// below it: how they look, only the layers below know (podwright/images/parents.py). Overlayfs knows neither mark, and
+// shows nobody what has this prefix.
+int directories_settle(struct directories *directories, struct cursor *cursor, struct failure *failure);
 
 #endif

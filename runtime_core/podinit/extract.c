@@ -30,9 +30,9 @@ int extract_start(struct extract *extract, int root, struct failure *failure)
 	return directories_add(&extract->directories, "", 0, &as_it_is, true, failure);
 }
 
-int extract_finish(struct extract *extract, int out, struct failure *failure)
+int extract_finish(struct extract *extract, struct failure *failure)
 {
-	int result = directories_settle(&extract->directories, &extract->here, out, failure);
+	int result = directories_settle(&extract->directories, &extract->here, failure);
 
 	cursor_leave(&extract->here);
 	cursor_leave(&extract->target);

@@ -24,8 +24,7 @@ int extract_start(struct extract *extract, int root, struct failure *failure);
 // Puts one entry (its data comes from tar) below the root: 0 or -1. A later entry replaces an earlier one of its name.
 int extract_entry(struct extract *extract, struct tar *tar, const struct tar_entry *entry, struct failure *failure);
 
-// Ends the work: sets the directories' times, and writes the paths of those that the layer itself does not describe,
-// a NUL after each, to out: 0 or -1.
-int extract_finish(struct extract *extract, int out, struct failure *failure);
+// Ends the work: sets the directories' times, and marks those that the layer itself does not describe: 0 or -1.
+int extract_finish(struct extract *extract, struct failure *failure);
 
 #endif

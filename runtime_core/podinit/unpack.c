@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// podinit unpack DIR: the tar of one layer on stdin becomes the content of DIR, an existing empty directory. On stdout
-// go the paths, a NUL after each ("" is DIR itself), of the directories that the layer has without an entry of their
-// own: their mode, owner and time are those of the layers below, which only the caller knows.
+// podinit unpack DIR: the tar of one layer on stdin becomes the content of DIR, an existing empty directory.
 //
 // The tar comes from the network, so it is handled in a jail: DIR is the root directory, every lookup stays beneath it
 // (tree.c), and of root's capabilities and of all system calls only those remain that files need (confine.c). The caller checks the digest of what it
@@ -99,7 +97,7 @@ int unpack_main(int argc, char **argv)
 	if (result == 0)
 		result = tar_drain(&tar, &failure);
 	if (result == 0)
-		result = extract_finish(&extract, STDOUT_FILENO, &failure);
+		result = extract_finish(&extract, &failure);
 	if (result == 0 && syncfs(root) < 0) // before the caller's rename, so that a crash leaves all or nothing
 		result = fail(&failure, "cannot sync: %m");
 	if (result < 0)

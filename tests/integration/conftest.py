@@ -2,6 +2,7 @@
 """Tests of this folder use the real kernel and need root; nowhere else do they make sense."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -11,6 +12,7 @@ from podtools import IMAGE
 from podwright.images.store import ImageStore
 from registry import Registry
 from storetools import PODINIT
+from unpacktools import SOURCE, outside
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,6 +49,25 @@ def playing(machine, tmp_path):
         return play(tmp_path, list(tasks), environment, options, **(variables or NO_MODULE))
 
     return call
+
+
+@pytest.fixture
+def jail(tmp_path):
+    """An empty directory, in a folder where everything else must stay as it is."""
+    (tmp_path / "canary").write_text("untouched")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "jail").mkdir()
+    before = outside(tmp_path)
+    yield tmp_path / "jail"
+    assert outside(tmp_path) == before
+
+
+@pytest.fixture(scope="session")
+def sanitized(tmp_path_factory):
+    """podinit built with AddressSanitizer and UndefinedBehaviorSanitizer."""
+    binary = tmp_path_factory.mktemp("asan") / "podinit"
+    subprocess.run(["make", "-s", "-C", SOURCE, "asan", f"ASAN_OUT={binary}"], check=True)
+    return binary
 
 
 @pytest.fixture

@@ -10,13 +10,24 @@ from typing import Any
 
 
 def snapshot(root: str | os.PathLike[str], *, times: bool = True) -> dict[str, dict[str, Any]]:
-    """Map each path below (and including) ``root`` to its type, mode, owner, time, links, attributes and content."""
+    """Map each path below (and including) ``root`` to its type, mode, owner, time, links, attributes and content.
+
+    What has several names has the first of them as ``same``.
+    """
     base = os.fsencode(os.fspath(root))
     found = {".": _describe(base, times)}
+    names: dict[tuple[int, int], list[str]] = {}
     for folder, folders, files in os.walk(base):
         for name in (*folders, *files):
             path = os.path.join(folder, name)
-            found[os.fsdecode(os.path.relpath(path, base))] = _describe(path, times)
+            short = os.fsdecode(os.path.relpath(path, base))
+            found[short] = _describe(path, times)
+            info = os.lstat(path)
+            names.setdefault((info.st_dev, info.st_ino), []).append(short)
+    for group in names.values():
+        if len(group) > 1:
+            for short in group:
+                found[short]["same"] = min(group)
     return found
 
 

@@ -126,7 +126,7 @@ def _root(config: Any, rootfs: str | None, words: list[str]) -> tuple[list[str],
 
     store = ImageStore(config.root, podinit=PODINIT, registries=Registries.of(config))
     image = store.get(words[0]) or store.pull(words[0])
-    return store.layer_dirs(image), image.reference, image.config.get("config") or {}, words[1:]
+    return store.lower_dirs(image), image.reference, image.config.get("config") or {}, words[1:]
 
 
 def _write_bundle(

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The images of this host: ``<root>/images`` is an OCI image layout, ``<root>/layers`` holds its unpacked layers.
 
-What is in the store was verified when it came in. An image is recorded last, when all of it is there, so a crash leaves
-at most blobs and layers that nobody names yet; the next pull uses them.
+``<root>/parents`` has what no layer alone can know of its directories. What is in the store was verified when it came
+in. An image is recorded last, when all of it is there, so a crash leaves at most blobs and layers that nobody names
+yet; the next pull uses them.
 """
 
 import os
@@ -18,6 +19,7 @@ from podwright.images.documents import Descriptor, Manifest, digest_of, manifest
 from podwright.images.image import Image, describe, load, platform_of, read_config
 from podwright.images.layers import Layers
 from podwright.images.layout import NAME, SOURCE, Entry, Layout
+from podwright.images.parents import Parents
 from podwright.images.platform import Platform
 from podwright.images.progress import Progress, Silent
 
@@ -50,6 +52,7 @@ class ImageStore:
         self.podinit = podinit
         self.layout = Layout(os.path.join(root, "images"))
         self.layers = Layers(os.path.join(root, "layers"), podinit)
+        self._parents = Parents(os.path.join(root, "parents"))
         self._registries = registries
 
     def get(self, reference: str, platform: Platform | None = None) -> Image | None:
@@ -109,6 +112,14 @@ class ImageStore:
                 self._unpack_again(image)
         # A layer that comes twice counts where it is topmost; overlayfs refuses one directory in two places.
         return list(dict.fromkeys(self.layers.path(diff_id) for diff_id in reversed(image.diff_ids)))
+
+    def lower_dirs(self, image: Image) -> Paths:
+        """Return what a container of the image lies on, topmost first: ``layer_dirs``, and what makes them one tree."""
+        layers = self.layer_dirs(image)
+        if len(layers) < 2:
+            return layers
+        with _about(image.reference, self.root):
+            return [self._parents.make(image.diff_ids, layers), *layers]
 
     def module_path(self, image: Image) -> str:
         """Return the file of the WebAssembly module that an image is."""

@@ -175,7 +175,7 @@ class Orchestrator:
     def _image(self, reference: str, container: dict[str, Any]) -> Image:
         local = None if _pulls_always(container) else self._images.get(reference)
         if local is not None:
-            self._images.layer_dirs(local)  # unpacks what is missing, now that a failure does no harm
+            self._images.lower_dirs(local)  # unpacks what is missing, now that a failure does no harm
             return local
         if container["imagePullPolicy"] == "Never":
             raise ImageError(

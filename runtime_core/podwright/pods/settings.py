@@ -46,7 +46,7 @@ def check(record: Record, images: Mapping[str, Image], store: ImageStore, root: 
 def ground_of(container: Container, image: Image | None, store: ImageStore) -> Ground:
     """Return what a container stands on: the layers of its image, or a directory of the host."""
     if image is not None:
-        return Ground(image.reference, image.digest, store.layer_dirs(image), image.config["config"])
+        return Ground(image.reference, image.digest, store.lower_dirs(image), image.config["config"])
     path = str(container["rootfs"])
     field = f"spec.containers[{container['name']}].rootfs"
     if not os.path.isdir(path):
