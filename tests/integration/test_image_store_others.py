@@ -72,7 +72,7 @@ def test_usual_names_are_theirs_too(store, tmp_path, reference):
 
 @pytest.mark.parametrize("reference", ["docker.io/library/a__b:1", "docker.io/library/demo:v1.-2", "[::1]:5000/demo:1"])
 def test_the_few_names_that_annotations_do_not_allow_are_read_by_digest(store, tmp_path, reference):
-    """They have two separators together, or brackets: OCI's annotations.md has no such name, and the tools refuse it."""
+    """They have two separators together, or brackets: OCI's annotations.md has no such names, and the tools neither."""
     image = import_layout(store, make_busybox_image(tmp_path / "layout"), reference)
     for command in (
         ["skopeo", "inspect", f"oci:{store.layout.root}:{reference}"],

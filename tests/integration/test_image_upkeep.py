@@ -293,6 +293,7 @@ def test_prune_beside_pulls_robs_nobody(store, tmp_path):
         prunes = 0
         while any(process.poll() is None for process in pulls):
             prunes += bool(prune(store, nothing_used).blobs)
+            assert verify(store, nothing_used).damages == []
         ends = [(process.communicate(timeout=60), process.returncode) for process in pulls]
     assert [(code, stderr) for (_, stderr), code in ends] == [(0, b"")] * 4
     assert prunes > 0

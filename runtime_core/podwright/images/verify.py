@@ -54,7 +54,7 @@ class Verified(NamedTuple):
 class _Suspect(NamedTuple):
     damage: Damage
     path: str
-    identity: tuple[int, int, int]
+    identity: tuple[int, int, int] | None
 
 
 def verify(store: ImageStore, used: Callable[[], Used]) -> Verified:
@@ -125,6 +125,8 @@ def _blob_fault(layout: Layout, digest: str, sizes: Mapping[str, int]) -> str:
         for chunk in layout.chunks(digest):
             hashed.update(chunk)
             size += len(chunk)
+    except FileNotFoundError:
+        return ""  # a pull has found it damaged, and fetches it again
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     if f"sha256:{hashed.hexdigest()}" == digest:
@@ -173,8 +175,12 @@ def _suspect(damage: Damage, path: str) -> _Suspect:
     return _Suspect(damage, path, _identity(path))
 
 
-def _identity(path: str) -> tuple[int, int, int]:
-    status = os.lstat(path)
+def _identity(path: str) -> tuple[int, int, int] | None:
+    """Return what changes when the path gets another file; None when there is none."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
     return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
@@ -193,7 +199,7 @@ def _removed(suspect: _Suspect, used: Mapping[str, Sequence[str]], trash: Trash)
     damage = suspect.damage
     if damage.kind == "layer" and damage.name in used:
         return _left(damage, f"{', '.join(used[damage.name])} lies on it; delete that, and verify again")
-    if not os.path.lexists(suspect.path) or _identity(suspect.path) != suspect.identity:
+    if suspect.identity is None or _identity(suspect.path) != suspect.identity:
         return _left(damage, "it was replaced meanwhile")
     if damage.kind == "layer":
         trash.take(suspect.path)
