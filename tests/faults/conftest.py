@@ -18,6 +18,5 @@ def store(tmp_path: Path) -> Iterator[Store]:
     try:
         store.check()
         store.prune()
-        store.check()
     finally:
         subprocess.run(["rm", "-rf", store.root], check=True)  # pytest's own way ends at a depth of some hundred

@@ -169,7 +169,6 @@ def disk(folder: Path, options: str) -> Iterator[Store]:
             yield store
         store.check()
         store.prune()
-        store.check()
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
 

@@ -121,9 +121,9 @@ def take_up(registry: LyingRegistry, store: Store, blobs: dict[str, int]) -> Non
         if "/blobs/" in exchange.path:
             asked[exchange.path.rpartition("/")[2]].append(exchange.headers.get("range"))
     assert asked == {digest: _expected(size, digest in there, begun.get(digest, 0)) for digest, size in blobs.items()}
+    assert store.unfinished() == {}
     store.check()
     store.prune()
-    store.check()
 
 
 def _expected(size: int, there: bool, begun: int) -> list[str | None]:
