@@ -51,7 +51,7 @@ def test_a_pull_that_was_killed_is_taken_up_by_the_next(store, tmp_path):
         assert registry.stalled.wait(60)
         eventually(lambda: partial.exists() and partial.stat().st_size, "half a blob")
         blobs = tmp_path / "root" / "images" / "blobs" / "sha256"
-        eventually(lambda: (blobs / first.removeprefix("sha256:")).exists(), "the other layer")
+        eventually((blobs / first.removeprefix("sha256:")).exists, "the other layer")
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert process.stdout is not None
