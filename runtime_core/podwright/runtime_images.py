@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from podwright.config import Config
 from podwright.errors import HostError, ImageError, NotFound
-from podwright.images import places
+from podwright.images import gate, places
 from podwright.images import reference as references
 from podwright.images.documents import parse_manifest
 from podwright.images.layout import SOURCE
@@ -229,7 +229,8 @@ class Images:
         with _about(f"image {image.reference} to {place}"):
             destination = open_destination(place, Registries.of(self._config), auth, source=source)
             try:
-                return copy_out(self._store.layout, image.manifest, destination, progress)
+                with gate.shared(self._store.root):  # its blobs stay, also when it loses its name meanwhile
+                    return copy_out(self._store.layout, image.manifest, destination, progress)
             finally:
                 destination.close()
 

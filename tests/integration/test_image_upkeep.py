@@ -12,8 +12,10 @@ import pytest
 
 from imagetools import busybox_layer, entry, make_busybox_image, make_layout, push
 from podtools import IMAGE, container, eventually, pod
+from podwright import Runtime
+from podwright.config import Config
 from podwright.errors import HostError, ImageError
-from podwright.images import gate
+from podwright.images import destination, gate
 from podwright.images.store import ImageStore
 from podwright.images.upkeep import prune, remove
 from podwright.images.usage import usage
@@ -178,9 +180,28 @@ def test_what_dead_processes_left_goes_and_what_live_ones_make_stays(two):
 
 def test_prune_waits_for_a_pull_only_so_long(two, monkeypatch):
     monkeypatch.setattr(gate.alone, "__defaults__", (0.2,))
-    with gate.shared(two.root), pytest.raises(HostError, match=r"has been in use for 0\.2 s: an image is being pulled"):
+    with (
+        gate.shared(two.root),
+        pytest.raises(HostError, match=r"in use for 0\.2 s: an image is being pulled"),
+    ):
         prune(two, nothing_used, all=True)
     assert content(two) == [7, 3, 0]
+
+
+def test_a_push_keeps_what_it_reads(two, tmp_path, monkeypatch):
+    seen = []
+    real = destination.copy_out
+
+    def copy_out(*arguments):
+        with pytest.raises(HostError, match="has been in use"), gate.alone(two.root, patience=0):
+            pytest.fail("its blobs could be removed")
+        seen.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(destination, "copy_out", copy_out)
+    images = Runtime(Config(root=two.root, run=str(tmp_path / "run"))).images
+    assert images.push("one", f"oci:{tmp_path}/copy:one") == two.get("one").manifest.digest
+    assert len(seen) == 1
 
 
 PRUNE = """

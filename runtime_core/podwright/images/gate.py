@@ -31,7 +31,7 @@ def alone(root: str, patience: float = PATIENCE) -> locked:
 
     def pause() -> None:
         if time.monotonic() >= deadline:
-            reason = "an image is being pulled or verified, or a pod applied; try again when that has ended"
+            reason = "an image is being pulled, pushed or verified, or a pod applied; try again when that has ended"
             raise HostError(f"the image store below {root} has been in use for {patience:g} s: {reason}")
         time.sleep(_PAUSE)
 
