@@ -62,6 +62,7 @@ PEERS = (
     Need("procps", "ps"),
     Need("util-linux", "unshare"),
     Need("git", "git"),
+    Need("strace", "strace"),
     Need("crun", "crun"),
     Need("containerd", "ctr"),
     Need("debootstrap", "debootstrap"),

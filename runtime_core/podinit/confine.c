@@ -47,7 +47,7 @@ static int drop_capabilities(struct failure *failure)
 	struct __user_cap_data_struct data[2];
 
 	// The bounding set only matters to programs that are executed, and none will be: it may stay where it cannot go.
-	for (unsigned long capability = 0; capability < 64; capability++)
+	for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
 		if (!(needed & BIT(capability)))
 			prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
 	if (syscall(SYS_capget, &header, data) < 0)
@@ -78,7 +78,7 @@ static const uint32_t allowed[] = {
 	SYS_mkdirat, SYS_mknodat, SYS_symlinkat, SYS_linkat, SYS_unlinkat, SYS_ftruncate, SYS_syncfs,  // making
 	SYS_fchown, SYS_fchownat, SYS_fchmod, SYS_fchmodat, SYS_fsetxattr, SYS_lsetxattr, SYS_utimensat, // attributes
 	SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise,                          // memory
-	SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_restart_syscall,
+	SYS_geteuid, SYS_getegid, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_restart_syscall,
 };
 
 #if defined(ARCHITECTURE) && !defined(__SANITIZE_ADDRESS__) // the sanitizers make calls of their own

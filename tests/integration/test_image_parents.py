@@ -10,6 +10,8 @@ import pytest
 
 import treewalk
 from imagetools import entry, make_layout
+from podwright.images import upkeep
+from podwright.images.used import Used
 from storetools import import_layout
 
 NAME = "localhost/parents:1"
@@ -103,7 +105,7 @@ def test_it_is_made_once_and_again_when_it_is_missing(store, image_of):
     before = os.stat(path)
     assert store.lower_dirs(image) == [path, *layers]
     assert os.stat(path) == before
-    parents = os.path.dirname(path)
+    parents = store.root + "/parents"
     subprocess.run(["rm", "-rf", path], check=True)
     os.makedirs(f"{parents}/.tmp/left/by/the/dead")
     assert store.lower_dirs(image) == [path, *layers]
@@ -114,3 +116,11 @@ def test_it_is_made_once_and_again_when_it_is_missing(store, image_of):
 def test_one_layer_has_none(store, image_of):
     image = image_of([entry("d/x", "x")])
     assert store.lower_dirs(image) == store.layer_dirs(image)
+
+
+def test_it_goes_with_its_topmost_layer(store, image_of):
+    store.lower_dirs(image_of([private("d")], [entry("d/x", "x")]))
+    assert [name for name in os.listdir(f"{store.root}/parents") if name != ".lock"]
+    upkeep.prune(store, lambda: Used({}, {}), all=True)
+    assert os.listdir(f"{store.root}/parents") == [".lock"]
+    assert os.listdir(f"{store.root}/layers") == [".lock"]

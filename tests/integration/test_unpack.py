@@ -11,6 +11,7 @@ import pytest
 
 from imagetools import entry, make_tar
 from podtools import eventually
+from podwright.trees import remove_tree
 from treewalk import snapshot
 from unpacktools import IMPLIED, IMPLIES, PODINIT, refused, run, unpack
 
@@ -78,6 +79,22 @@ def test_times_to_the_nanosecond_before_and_after_1970(jail):
     ]
 
 
+def test_times_before_1970_and_far_off_in_gnu_tars(jail):
+    times = {"a": -5, "b": 2**33 + 7, "c": 0}
+    found = unpack(jail, *[entry(name, mtime=time) for name, time in times.items()], form=tarfile.GNU_FORMAT)
+    assert {name: about["mtime"] for name, about in found.items()} == {
+        name: time * 10**9 for name, time in times.items()
+    }
+
+
+def test_what_a_global_header_says_is_nothing_to_layers(jail):
+    """As to every tool that reads them with Go's archive/tar: an image must be the same everywhere."""
+    data = make_tar([entry("x", "x", mtime=7)])
+    first = tarfile.TarInfo.create_pax_global_header({"mtime": "9", "comment": "0123"})
+    assert run(jail, first + data).returncode == 0
+    assert os.stat(jail / "x").st_mtime == 7
+
+
 def test_extended_attributes(jail):
     # cap_net_raw=ep, as setcap(8) writes it (linux/capability.h, struct vfs_cap_data)
     capability = bytes.fromhex("0100000200200000000000000000000000000000")
@@ -87,6 +104,11 @@ def test_extended_attributes(jail):
         "SCHILY.xattr.trusted.overlay.redirect": "/etc",
         "SCHILY.xattr.user.overlay.opaque": "y",
         "SCHILY.xattr.security.selinux": "label",
+        "SCHILY.xattr.security.SMACK64": "label",
+        "SCHILY.xattr.security.apparmor": "label",
+        "SCHILY.xattr.security.evm": "seal",
+        "SCHILY.xattr.system.nfs4_acl": "acl",
+        "LIBARCHIVE.xattr.user.twice": "b25jZQ",
     }
     found = unpack(jail, entry("ping", "x", mode=0o755, uid=5, pax_headers=headers), entry("d", kind="dir"))
     assert found["ping"]["xattrs"] == {"security.capability": capability.hex(), "user.note": b"a=b\nc".hex()}
@@ -163,6 +185,41 @@ def test_a_very_deep_tree_comes_and_goes(jail):
     deep = "/".join("d" * 2000)
     found = unpack(jail, entry(deep, "x"), entry("d", "gone"))
     assert set(found) == {"d"}
+
+
+def test_a_tree_deeper_than_a_path_reaches(jail):
+    """What tar can say and the kernel can hold, though no one path names it."""
+    deep = "/".join(["e" * 255] * 30)
+    done = run(
+        jail,
+        make_tar(
+            [
+                entry(f"{deep}/file", "x", mode=0o640, uid=5, mtime=7),
+                entry(f"{deep}/again", hardlink=f"{deep}/file"),
+                entry(deep, kind="dir", mode=0o700, mtime=9),
+                entry("near", hardlink=f"{deep}/file"),
+            ]
+        ),
+    )
+    try:
+        assert (done.returncode, done.stderr) == (0, b"")
+        about = (jail / "near").stat()
+        assert (about.st_nlink, about.st_uid, about.st_mtime) == (3, 5, 7)
+        last = down(jail, deep)
+        assert sorted(os.listdir(last)) == ["again", "file"]
+        assert (stat.S_IMODE(os.fstat(last).st_mode), os.fstat(last).st_mtime) == (0o700, 9)
+        os.close(last)
+    finally:
+        remove_tree(str(jail / ("e" * 255)))
+
+
+def down(folder, path):
+    fd = os.open(folder, os.O_RDONLY)
+    for name in path.split("/"):
+        child = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = child
+    return fd
 
 
 # ---- whiteouts (OCI image specification, layer.md) ----
@@ -312,6 +369,33 @@ def test_a_directory_that_is_not_empty_is_left_alone(jail):
     done = run(jail, make_tar([entry("x", "x")]))
     assert (done.returncode, done.stderr.decode()) == (1, f"{jail}: the directory is not empty\n")
     assert (jail / "x").read_text() == "mine"
+
+
+@pytest.mark.parametrize("data", [entry("x", "x" * (2 << 20)), entry("x" * 200, kind="dir")], ids=["bytes", "inodes"])
+def test_a_full_disk_is_told_from_a_bad_layer(tmp_path, data):
+    """Its line ends in the kernel's words, which podwright.images.unpacker looks for."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "layer.tar").write_bytes(make_tar([entry(f"d{number}", kind="dir") for number in range(40)] + [data]))
+    script = 'mount -t tmpfs -o size=1m,nr_inodes=41 none "$1" && mkdir "$1/jail" && exec "$2" unpack "$1/jail" < "$3"'
+    arguments = [tmp_path / "disk", PODINIT, tmp_path / "layer.tar"]
+    done = subprocess.run(["unshare", "--mount", "sh", "-ec", script, "sh", *arguments], capture_output=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith(b": No space left on device\n")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_system_calls_of_small_files(tmp_path):
+    """Four each (open, write, set the time, close), and none that the filter refuses."""
+    count = 500
+    files = [entry(f"d{number // 100}/f{number}", "x") for number in range(count)]
+    (tmp_path / "jail").mkdir()
+    with (tmp_path / "layer.tar").open("w+b") as tar, (tmp_path / "calls").open("w+") as calls:
+        tar.write(make_tar(files))
+        tar.seek(0)
+        subprocess.run(["strace", "-o", calls.name, PODINIT, "unpack", tmp_path / "jail"], stdin=tar, check=True)
+        lines = calls.readlines()
+    assert len(lines) < 4 * count + 250
+    assert [line for line in lines if "EPERM" in line] == []
 
 
 def test_wrong_usage_and_a_missing_directory(tmp_path):

@@ -301,7 +301,7 @@ def test_mutated_tars_end_well_or_in_one_line(jail, sanitized):
         chance = random.Random(number)
         folder = jail / str(number)
         folder.mkdir()
-        done = run(folder, mutated(seed_tar(chance), chance), sanitized)
+        done = run(folder, mutated(seed_tar(chance) if number % 4 else small_tar(), chance), sanitized)
         assert done.returncode in outcomes, (number, done.stderr.decode(errors="replace"))
         assert done.stderr.count(b"\n") == done.returncode, (number, done.stderr)
         outcomes[done.returncode] += 1

@@ -108,6 +108,9 @@ def by_python(form):
         def with_all(info):
             path = root / info.name
             about = os.lstat(path)
+            info.mtime = about.st_mtime_ns // SECOND  # tarfile's is a float, which may round up
+            if form != tarfile.PAX_FORMAT:
+                return info
             info.pax_headers["mtime"] = f"{about.st_mtime_ns // SECOND}.{about.st_mtime_ns % SECOND:09}"
             for name in os.listxattr(path, follow_symlinks=False):
                 value = os.getxattr(path, name, follow_symlinks=False)
@@ -116,7 +119,7 @@ def by_python(form):
 
         with tempfile.TemporaryFile() as file:
             with tarfile.open(fileobj=file, mode="w", format=form, errors="surrogateescape") as tar:
-                tar.add(root, arcname=".", filter=with_all if form == tarfile.PAX_FORMAT else None)
+                tar.add(root, arcname=".", filter=with_all)
             file.seek(0)
             return file.read()
 

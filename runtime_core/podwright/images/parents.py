@@ -35,7 +35,10 @@ class Look(NamedTuple):
 
 
 class Parents:
-    """The folder ``root`` of these layers, each named by its image's chain-id (OCI config.md, "Layer ChainID")."""
+    """The folder ``root`` of these layers, each named by its image's chain-id (OCI config.md, "Layer ChainID").
+
+    They stand in one folder for each topmost layer, and nothing needs them when that layer is gone.
+    """
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -45,7 +48,11 @@ class Parents:
         chain = diff_ids[0]
         for diff_id in diff_ids[1:]:
             chain = f"sha256:{hashlib.sha256(f'{chain} {diff_id}'.encode()).hexdigest()}"
-        return os.path.join(self._root, chain.removeprefix("sha256:"))
+        return os.path.join(self.above(diff_ids[-1]), chain.removeprefix("sha256:"))
+
+    def above(self, diff_id: str) -> str:
+        """Return the folder of all that belong to images with this topmost layer, whether it is there or not."""
+        return os.path.join(self._root, f"above-{diff_id.removeprefix('sha256:')}")
 
     def make(self, diff_ids: Sequence[str], layers: Sequence[str]) -> str:
         """Return that folder, made when it is missing; ``layers`` are the layers' folders, topmost first."""
@@ -58,6 +65,7 @@ class Parents:
             remove_tree(temporary)  # of a process that died
             if not os.path.isdir(path):
                 _build(temporary, _looks(layers))
+                make_folders(os.path.dirname(path))
                 os.rename(temporary, path)
         return path
 

@@ -52,7 +52,7 @@ class ImageStore:
         self.podinit = podinit
         self.layout = Layout(os.path.join(root, "images"))
         self.layers = Layers(os.path.join(root, "layers"), podinit)
-        self._parents = Parents(os.path.join(root, "parents"))
+        self.parents = Parents(os.path.join(root, "parents"))
         self._registries = registries
 
     def get(self, reference: str, platform: Platform | None = None) -> Image | None:
@@ -119,7 +119,7 @@ class ImageStore:
         if len(layers) < 2:
             return layers
         with _about(image.reference, self.root):
-            return [self._parents.make(image.diff_ids, layers), *layers]
+            return [self.parents.make(image.diff_ids, layers), *layers]
 
     def module_path(self, image: Image) -> str:
         """Return the file of the WebAssembly module that an image is."""
