@@ -140,7 +140,7 @@ class Store:
 
         Of what is half made there may only be blobs that another pull would go on with.
         """
-        assert _names(self.root) <= {"images", "layers"}
+        assert _names(self.root) <= {"images", "layers", "parents"}
         assert [path for path in take(str(self.root)).unfinished if Path(path).parent != self.ingest] == []
         assert [name for name in _names(self.ingest) if not HEX.fullmatch(name)] == []
         found = verify(self.open(), lambda: Used({}, {}))
@@ -153,6 +153,7 @@ class Store:
         left, needed = take(str(self.root)), contents(self.open().layout)
         assert left.unfinished == []
         assert set(left.blobs) == {digest for content in needed for digest in content.blobs}
+        assert _names(self.root / "parents") <= {".lock", *(f"above-{name}" for name in _names(self.root / "layers"))}
         assert set(left.layers) == {diff_id for content in needed for diff_id in content.layers}
 
     def open(self) -> ImageStore:

@@ -64,9 +64,8 @@ def still_works(store: Store, registry: LyingRegistry) -> None:
 
 def test_an_image_that_is_too_big_is_refused_before_its_layers_are_fetched(store: Store, registry, tmp_path):
     noise = random.Random(1).randbytes(SIZE * 5 // 8)
-    size = serve(
-        registry, make_layout(tmp_path / "layout", [[entry("a", noise)], [entry("b", noise)]], compress="none")
-    )
+    layout = make_layout(tmp_path / "layout", [[entry("a", noise)], [entry("b", noise)]], compress="none")
+    size = serve(registry, layout)
     ended = store.pull(registry.reference).refused("needs", "available", kind="HostError")
     needed, available = numbers(ended)
     assert needed >= size

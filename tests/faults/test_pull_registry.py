@@ -256,8 +256,13 @@ FOR_EVER = {
     "every blob fails": ("/blobs/", status(503), "HTTP status 503"),
     "a blob ends early": (BIG, cut(700_000), "lost the connection to"),
     "a blob breaks": (BIG, cut(700_000, "reset"), "lost the connection to"),
-    "headers have no end": ("manifests/1", lambda *_: Answer(200, dict.fromkeys(map(str, range(300)), "x")), "headers"),
-    "a header has no end": ("manifests/1", lambda *_: Answer(200, {"X": "x" * 100_000}), "header"),
+    "a manifest is empty": ("manifests/1", document(b""), "sent a manifest with nothing in it"),
+    "headers have no end": (
+        "manifests/1",
+        lambda *_: Answer(200, dict.fromkeys(map(str, range(300)), "x")),
+        "does not speak HTTP",
+    ),
+    "a header has no end": ("manifests/1", lambda *_: Answer(200, {"X": "x" * 100_000}), "does not speak HTTP"),
 }
 
 

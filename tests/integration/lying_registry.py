@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A registry in a thread of the test, which serves what it is told and lies as it is told (lies.py)."""
+"""A registry in a thread of the test, which serves what it is told and lies as it is told.
+
+with LyingRegistry(layout) as registry:
+    registry.lie("/blobs/", cut(1000), times=1)   # lies.py has what there is to say
+    store.pull(registry.reference)
+"""
 
 import fcntl
 import http.server
@@ -16,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from lies import Answer, Content, Exchange, Lie, cut, honest, status
+from lies import Answer, Content, Exchange, Lie, cut, honest
 
 FOREVER = 1 << 62
 
@@ -28,17 +33,12 @@ class LyingRegistry:
     middle of a layer), "wrong-size" (the layers have a byte more than promised). For all other lies see ``lie()``.
 
     ``manifests`` maps "NAME/REFERENCE" (a tag or a digest) to (media type, bytes), ``blobs`` a digest to the bytes that
-    are served for it. ``failures`` counts down requests that get status 503 first; blobs in ``stall`` stop in the
-    middle until they are taken out of it (``stalled`` says when). ``log`` has every exchange, ``requests`` the same as
-    "METHOD PATH".
+    are served for it. ``log`` has every exchange.
     """
 
     def __init__(self, layout: Path | str | None = None, lie: str = "") -> None:
         self.manifests: dict[str, tuple[str, bytes]] = {}
         self.blobs: dict[str, bytes] = {}
-        self.failures = 0
-        self.stall: set[str] = set()
-        self.stalled = threading.Event()
         self.log: list[Exchange] = []
         self._lies: list[tuple[str, Lie, Iterator[int]]] = []
         self._progress = threading.Condition()
@@ -47,7 +47,7 @@ class LyingRegistry:
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         self.reference = f"{self.address}/image:1"
         if layout:
-            self._lie_of_old(self.add_layout(layout, "image", "1"), lie)
+            self._misrepresent(self.add_layout(layout, "image", "1"), lie)
 
     def __enter__(self) -> "LyingRegistry":
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -87,11 +87,6 @@ class LyingRegistry:
 
     # What was asked
 
-    @property
-    def requests(self) -> list[str]:
-        """Every request as "METHOD PATH"."""
-        return [f"{exchange.method} {exchange.path}" for exchange in self.log]
-
     def asked(self, about: str) -> list[Exchange]:
         """Return the exchanges, HEAD aside, whose path has ``about`` in it."""
         return [exchange for exchange in self.log if exchange.method != "HEAD" and about in exchange.path]
@@ -107,12 +102,6 @@ class LyingRegistry:
         """Choose what to say."""
         self.log.append(exchange)
         content = self._content(exchange.path)
-        if self.failures:
-            self.failures -= 1
-            return status(503)(exchange, content)
-        if exchange.path.rpartition("/")[2] in self.stall:
-            answer = honest(exchange, content)
-            return answer._replace(body=self._stalling(exchange, content.data, answer.start))
         for about, lie, times in self._lies:
             if about in exchange.path and next(times, None) is not None:
                 return lie(exchange, content)
@@ -135,15 +124,7 @@ class LyingRegistry:
             return Content(200, "application/octet-stream", self.blobs[last])
         return Content(404, "application/json", b"{}")
 
-    def _stalling(self, exchange: Exchange, data: bytes, start: int) -> Iterator[bytes]:
-        half = max(start, len(data) // 2)
-        yield data[start:half]
-        while exchange.path.rpartition("/")[2] in self.stall:
-            self.stalled.set()
-            time.sleep(0.05)
-        yield data[half:]
-
-    def _lie_of_old(self, manifest: dict[str, Any], lie: str) -> None:
+    def _misrepresent(self, manifest: dict[str, Any], lie: str) -> None:
         for layer in manifest["layers"]:
             digest, true = layer["digest"], self.blobs[layer["digest"]]
             if lie == "wrong-bytes":

@@ -7,8 +7,9 @@ import pytest
 
 from hosttools import Host
 from imagetools import make_busybox_image, make_layout, push
+from lying_registry import LyingRegistry
 from podtools import IMAGE, container, pod
-from registry import LyingRegistry, Registry
+from registry import Registry
 
 
 def refused(host: Host, manifest, *parts: str) -> str:

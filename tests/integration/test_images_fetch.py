@@ -2,7 +2,6 @@
 """How images come into the store: several at once, and after a crash."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -11,7 +10,6 @@ from pathlib import Path
 import podwright
 from imagetools import busybox_layer, entry, make_busybox_image, make_layout, push
 from podtools import eventually
-from registry import LyingRegistry
 from storetools import PODINIT, content, import_layout, read, start_pull
 
 # ---- several at once, and crashes ----
@@ -37,32 +35,6 @@ def test_threads_that_pull_different_images(store, place, tmp_path):
     for thread in threads:
         thread.join()
     assert [read(store, image, "a") for image in store.list()] == ["0", "1", "2", "3"]
-
-
-def test_a_pull_that_was_killed_is_taken_up_by_the_next(store, tmp_path):
-    """Killed in the middle of the second layer's body: the first layer is done and is not fetched again."""
-    layout = make_layout(tmp_path / "layout", [busybox_layer(), [entry("big", os.urandom(1 << 20))]])
-    with LyingRegistry() as registry:
-        manifest = registry.add_layout(layout, "image", "1")
-        first, second = (layer["digest"] for layer in manifest["layers"])
-        registry.stall.add(second)
-        process = start_pull(tmp_path, registry.reference)
-        partial = tmp_path / "root" / "images" / "ingest" / second.removeprefix("sha256:")
-        assert registry.stalled.wait(60)
-        eventually(lambda: partial.exists() and partial.stat().st_size, "half a blob")
-        blobs = tmp_path / "root" / "images" / "blobs" / "sha256"
-        eventually((blobs / first.removeprefix("sha256:")).exists, "the other layer")
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-        assert partial.exists()
-        assert store.get(registry.reference) is None
-        registry.stall.clear()
-        store.pull(registry.reference)
-        assert registry.requests.count(f"GET /v2/image/blobs/{first}") == 1
-    found = content(tmp_path)
-    assert [len(found[key]) for key in ("blobs", "layers", "images")] == [4, 2, 1]
 
 
 def test_unpacked_halves_of_dead_processes_go(store, tmp_path):

@@ -2,6 +2,7 @@
 """Images that must not come in: what a registry or a layer that lies is told, and what stays."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,12 @@ from imagetools import (
     put_blob,
     write_index,
 )
+from lies import Gate, status
+from lying_registry import LyingRegistry
+from podtools import eventually
 from podwright.errors import HostError, ImageError
 from podwright.images import layers
 from podwright.images.store import ImageStore
-from registry import LyingRegistry
 from storetools import PODINIT, content, import_layout, refused
 
 # ---- what is wrong ----
@@ -84,9 +87,9 @@ def test_a_layer_that_is_not_the_one_of_its_diff_id(store, tmp_path):
 
 def test_a_registry_that_fails_for_a_while(store, tmp_path):
     with LyingRegistry(make_busybox_image(tmp_path / "layout")) as registry:
-        registry.failures = 2
+        registry.lie("", status(503), times=2)
         assert store.pull(registry.reference).reference == registry.reference
-        registry.failures = 10
+        registry.lie("", status(503))
         with pytest.raises(ImageError, match="HTTP status 503"):
             store.resolve(registry.reference)
 
@@ -106,13 +109,20 @@ def test_a_hostile_layer(store, place, tmp_path, entries, reason):
     assert not Path("/etc/x").exists()
 
 
-def test_a_bad_layer_leaves_the_good_ones_for_the_next_pull(store, place, tmp_path):
+def test_a_bad_layer_leaves_the_good_ones_for_the_next_pull(store, tmp_path):
     good = [entry("a", "x")]
-    push(make_layout(tmp_path / "layout", [good, [entry("../x")]]), f"{place}:1")
-    with pytest.raises(ImageError):
-        store.pull(f"{place}:1")
+    with LyingRegistry() as registry, ThreadPoolExecutor() as threads:
+        manifest = registry.add_layout(make_layout(tmp_path / "layout", [good, [entry("../x")]]), "image", "1")
+        gate = Gate(10)
+        registry.lie(manifest["layers"][1]["digest"], gate)
+        pull = threads.submit(store.pull, registry.reference)
+        first = digest(make_tar(good)).removeprefix("sha256:")
+        eventually(lambda: first in content(tmp_path)["layers"], "the good layer")
+        gate.open()
+        with pytest.raises(ImageError, match="its path has a"):
+            pull.result()
     left = content(tmp_path)
-    assert left["layers"] == [digest(make_tar(good)).removeprefix("sha256:")]
+    assert left["layers"] == [first]
     assert (len(left["blobs"]), left["ingest"], left["images"]) == (2, [], [])
 
 

@@ -106,11 +106,11 @@ class _Doomed(NamedTuple):
         leftovers = [path for path in held.unfinished if not inventory.is_held(path)]
         trees = [path for path in leftovers if os.path.isdir(path)]
         files = [path for path in leftovers if path not in trees]
-        parents = map(store.parents.above, chosen.layers)
+        above = filter(os.path.isdir, map(store.parents.above, chosen.layers))
         return cls(
             *chosen,
             leftovers,
-            [*trees, *map(store.layers.path, chosen.layers), *filter(os.path.isdir, parents)],
+            [*trees, *map(store.layers.path, chosen.layers), *above],
             [*files, *(store.layout.blob_path(digest) for digest in chosen.blobs if digest in nameless)],
             [store.layout.blob_path(digest) for digest in chosen.blobs if digest not in nameless],
         )
