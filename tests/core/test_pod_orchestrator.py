@@ -39,7 +39,7 @@ class Images:
         self.asked.append(is_open(self.root))
         return SimpleNamespace(reference=reference, digest="sha256:0")
 
-    def layer_dirs(self, _image):
+    def lower_dirs(self, _image):
         return []
 
 
