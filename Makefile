@@ -26,10 +26,11 @@ lint: setup ## formatting, types, imports, the C compiler's warnings
 check-fast: setup ## lint and the tests that need no privileges
 	@.venv/bin/python tools/check.py lint core
 
-benchmark: ## the time of a pod beside podman's, of an OCI container beside runc's (as root)
+benchmark: ## a pod and a pull beside podman's, an OCI container beside runc's (as root)
 	@$(PYTHON) tools/setup.py --peers
 	@.venv/bin/python benchmarks/pod_up.py
 	@.venv/bin/python benchmarks/oci_run.py
+	@.venv/bin/python benchmarks/pull.py
 
 conformance: ## OCI's validation programs with podwright-oci, runc and crun, as docs/oci-conformance.md (as root)
 	@$(PYTHON) tools/setup.py --peers

@@ -179,10 +179,15 @@ def podman_side(work: Path, layout: Path, manifest: Path) -> Side:
 def remove_podman(side: Side, work: Path) -> None:
     """Remove the pod if it is there, and the mounts that podman leaves for its next run."""
     side.down()
+    unmount_below(work)
+
+
+def unmount_below(folder: Path) -> None:
+    """Undo all mounts below a folder."""
     with open("/proc/self/mounts", encoding="utf-8") as mounts:
         targets = [line.split()[1] for line in mounts]
     for target in reversed(targets):
-        if target.startswith(f"{work}/"):
+        if target.startswith(f"{folder}/"):
             run("umount", target)
 
 

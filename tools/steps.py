@@ -40,6 +40,8 @@ STEPS = (
     Step("molecule", "molecule", ["molecule", "test"], 15, folder="roles/host"),
     Step("benchmark", "benchmark", ["python", "benchmarks/pod_up.py", "--pairs", "3"], 10, show=True),
     Step("oci-benchmark", "benchmark", ["python", "benchmarks/oci_run.py", "--rounds", "7"], 5, show=True),
+    # its image is made first, if it is not there: three minutes
+    Step("pull-benchmark", "benchmark", ["python", "benchmarks/pull.py", "--rounds", "2"], 15, show=True),
     # where they are not there yet: half a minute to compile, and two for the guest's disk
     Step("oci-validation", "conformance", ["python", "tests/conformance/oci/build.py"], 10),
     _pytest("conformance", 20),

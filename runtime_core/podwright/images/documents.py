@@ -16,6 +16,7 @@ from podwright.images.platform import Platform
 from podwright.images.reference import is_digest
 
 MAX_DOCUMENT = 4 << 20  # bytes, of a manifest, an index or a configuration; registries allow as much
+MAX_SIZE = (1 << 53) - 1  # bytes, of any blob: what every reader of JSON takes for the same number (RFC 7493)
 MAX_LAYERS = 127  # Docker's limit
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -98,8 +99,8 @@ def parse_descriptor(value: object, what: str) -> Descriptor:
         raise ImageError(f"the {what} has no media type")
     if not isinstance(digest, str) or not is_digest(digest):
         raise ImageError(f"the {what} has the digest {digest!r}, which is not a sha256 digest")
-    if type(size) is not int or size < 0:
-        raise ImageError(f"the {what} has the size {size!r}, which is not a number of bytes")
+    if type(size) is not int or not 0 <= size <= MAX_SIZE:
+        raise ImageError(f"the {what} has the size {str(size)[:40]}, which is not a number of bytes")
     return Descriptor(media_type, digest, size)
 
 

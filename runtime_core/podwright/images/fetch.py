@@ -15,6 +15,7 @@ from typing import cast
 from podwright.errors import ImageError
 from podwright.files import make_folders
 from podwright.images import space
+from podwright.images.ahead import Ahead
 from podwright.images.documents import Descriptor
 from podwright.images.hashing import Hashed
 from podwright.images.ingest import Ingest
@@ -121,15 +122,16 @@ class Fetch:
             return
         with closing(self._layout.chunks(blob.digest) if stored else self._chunks(ingest, blob)) as chunks:
             checked = _Checked(self._watched(chunks, blob), blob)
-            try:
-                if diff_id and not unpacked:
-                    self._layers.unpack(diff_id, checked.chunks, blob.size)
-                checked.exhaust()
-            except ImageError:
-                checked.exhaust()  # whether the blob came damaged or was made so decides who is to blame
-                if checked.is_good:
-                    ingest.discard()
-                raise
+            with Ahead(checked.chunks) as ahead:  # receiving and keeping beside decompressing and handing on
+                try:
+                    if diff_id and not unpacked:
+                        self._layers.unpack(diff_id, ahead, blob.size)
+                    _exhaust(ahead)
+                except ImageError:
+                    _exhaust(ahead)  # whether the blob came damaged or was made so decides who is to blame
+                    if checked.is_good:
+                        ingest.discard()
+                    raise
         if not stored:
             ingest.finish()
 
@@ -148,6 +150,12 @@ class Fetch:
             yield chunk
 
 
+def _exhaust(chunks: Iterator[bytes]) -> None:
+    """Read what has not been read yet."""
+    for _ in chunks:
+        pass
+
+
 class _Checked:
     """A blob's ``chunks``, whose end is an error when they were not what the blob should be."""
 
@@ -158,11 +166,6 @@ class _Checked:
         """To be read once: after an error there is no more."""
         self.is_good = False
         """Whether all has come, and was right."""
-
-    def exhaust(self) -> None:
-        """Read what has not been read yet."""
-        for _ in self.chunks:
-            pass
 
     def _all(self) -> Iterator[bytes]:
         digest, size = self._blob.digest, self._blob.size
