@@ -88,7 +88,7 @@ def test_times_before_1970_and_far_off_in_gnu_tars(jail):
 
 
 def test_what_a_global_header_says_is_nothing_to_layers(jail):
-    """As to every tool that reads them with Go's archive/tar: an image must be the same everywhere."""
+    """As to Docker, containerd and podman: an image must be the same everywhere. (umoci refuses such a layer.)"""
     data = make_tar([entry("x", "x", mtime=7)])
     first = tarfile.TarInfo.create_pax_global_header({"mtime": "9", "comment": "0123"})
     assert run(jail, first + data).returncode == 0

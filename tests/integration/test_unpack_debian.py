@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Debian image in our store, as a container sees it, is what umoci unpacks: entry for entry.
 
-Left out is one attribute, the link count, which overlayfs does not lower when a name of a file of a lower layer is
-hidden; which names are one file is compared. umoci itself differs where it is not asked here: an attribute with an
-empty value is none to it (Go's archive/tar follows the rule that an empty pax value takes a record back).
+Left out is the link count, which overlayfs does not lower when it hides one name of a file of a lower layer; which
+names are one file is compared. Where umoci differs, this image does not ask it:
+
+- An attribute with an empty value is none to it, since an empty pax value takes a record back; GNU tar's is one.
+- A whiteout below what has become a symbolic link deletes in the link's target; here it is redundant (layer.md).
+- A hard link to a file of a lower layer is made; here, as in containerd and Docker, it is an error: layers lie apart.
+- An entry whose path leads through a symbolic link goes where that leads; here it is an error within one layer, and
+  across layers a directory hides the link, as in containerd and Docker.
 """
 
 import json
