@@ -122,8 +122,8 @@ def take_up(registry: LyingRegistry, store: Store, blobs: dict[str, int]) -> Non
             asked[exchange.path.rpartition("/")[2]].append(exchange.headers.get("range"))
     assert asked == {digest: _expected(size, digest in there, begun.get(digest, 0)) for digest, size in blobs.items()}
     assert store.unfinished() == {}
-    store.check()
     store.prune()
+    store.check()
 
 
 def _expected(size: int, there: bool, begun: int) -> list[str | None]:
@@ -159,6 +159,33 @@ def has_open(pull: Pull, path: Path) -> bool:
     return path in found
 
 
+def test_a_pull_killed_at_any_step_is_taken_up(registry, tmp_path):
+    """Each step is a touch of the host, most of them after the last byte came: the killer is test_kill.py's."""
+    layout = make_layout(tmp_path / "layout", [noise(100_000), [entry("a/b", "x")], [entry("a", kind="dir")]])
+    blobs = blobs_of(registry.add_layout(layout, "image", "1"))
+    total = killed_at(0, tmp_path / "whole", registry.reference)
+    assert total > 50
+    for step in range(total // 20, total * 9 // 10, total // 10):
+        store = Store(tmp_path / f"root-{step}")
+        killed_at(step, store.root, registry.reference)
+        take_up(registry, store, blobs)
+
+
+def killed_at(step: int, root: Path, reference: str) -> int:
+    """Run ``podwright pull`` and kill it at its touch of that number; with 0, return how many there are."""
+    command = [sys.executable, Path(__file__).with_name("killer.py"), str(step), "pull", reference]
+    done = subprocess.run(command, env=environment(root), capture_output=True, text=True, timeout=120)
+    assert done.returncode == (-signal.SIGKILL if step else 0), done.stderr
+    return 0 if step else int(done.stderr.splitlines()[-1])
+
+
+def environment(root: Path) -> dict[str, str]:
+    """What makes the command line use this store."""
+    config = root.with_name(f"{root.name}.toml")
+    config.write_text(f'root = "{root}"\nrun = "{root}.run"\n')
+    return os.environ | {"PODWRIGHT_CONFIG": str(config)}
+
+
 # ---- asked to end ----
 
 
@@ -167,10 +194,8 @@ def test_a_pull_that_is_told_to_end_ends_at_once_and_is_taken_up(store: Store, r
     blobs = blobs_of(registry.add_layout(make_layout(tmp_path / "layout", [noise(2_000_000), []]), "image", "1"))
     gate = Gate(1_000_000)
     registry.lie("/blobs/", gate)
-    config = tmp_path / "podwright.toml"
-    config.write_text(f'root = "{store.root}"\nrun = "{tmp_path}/run"\n')
     command = [Path(sys.executable).with_name("podwright"), "pull", registry.reference]
-    with subprocess.Popen(command, env=os.environ | {"PODWRIGHT_CONFIG": str(config)}, stderr=subprocess.PIPE) as pull:
+    with subprocess.Popen(command, env=environment(store.root), stderr=subprocess.PIPE) as pull:
         assert gate.reached.wait(60)
         pull.send_signal(number)
         _, said = pull.communicate(timeout=60)  # and it does not wait for the registry, which sends nothing more

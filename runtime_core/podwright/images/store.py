@@ -227,9 +227,10 @@ def _about(name: str, root: str) -> Iterator[None]:
     """Put the image's name before whatever goes wrong with it."""
     try:
         yield
-    except (ImageError, HostError) as error:
-        public = ImageError if isinstance(error, ImageError) else HostError  # and not what this package tells apart
-        raise public(f"image {name}: {error.message}") from error
+    except ImageError as error:
+        raise ImageError(f"image {name}: {error.message}") from error
+    except HostError as error:
+        raise HostError(f"image {name}: {error.message}") from error
     except OSError as error:
         if space.is_full(error):
             raise HostError(f"image {name}: {space.lacking(root, 1, error).message}") from error

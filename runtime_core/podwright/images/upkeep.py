@@ -110,7 +110,7 @@ class _Doomed(NamedTuple):
         return cls(
             *chosen,
             leftovers,
-            [*trees, *map(store.layers.path, chosen.layers), *above],
+            [*trees, *above, *map(store.layers.path, chosen.layers)],  # so that a layer's death is not survived
             [*files, *(store.layout.blob_path(digest) for digest in chosen.blobs if digest in nameless)],
             [store.layout.blob_path(digest) for digest in chosen.blobs if digest not in nameless],
         )
@@ -141,9 +141,9 @@ def _forget(store: ImageStore, names: Iterable[str]) -> None:
         store.layout.forget(name)
 
 
-def _move_aside(path: str, layers: str) -> str:
-    """Give a tree a name that says it is nobody's: no layer is ever there in part."""
-    target = f"{layers}/.tmp-{os.urandom(8).hex()}"
+def _move_aside(path: str, folder: str) -> str:
+    """Give a tree a name that says it is nobody's, where such are looked for: no layer is ever there in part."""
+    target = f"{folder}/.tmp-{os.urandom(8).hex()}"
     os.rename(path, target)
     return target
 
