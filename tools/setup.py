@@ -67,6 +67,7 @@ PEERS = (
     Need("debootstrap", "debootstrap"),
     Need("e2fsprogs", "mkfs.ext4"),
     Need("openssh-client", "ssh"),
+    Need("openssl", "openssl"),
     Need("qemu-system-x86", "qemu-system-x86_64"),
 )
 

@@ -66,12 +66,12 @@ def token(value="t", **more):
         ("Basic", [("basic", {})]),
         ('Basic realm="a b"', [("basic", {"realm": "a b"})]),
         ("BASIC realm=x", [("basic", {"realm": "x"})]),
-        ('Bearer realm="https://a/b?c=d",service="s, t"', [("bearer", {"realm": "https://a/b?c=d", "service": "s, t"})]),
+        ('Bearer realm="http://a?b=c",service="s, t"', [("bearer", {"realm": "http://a?b=c", "service": "s, t"})]),
         ('Bearer Realm = "r" , scope="a:b:c,d"', [("bearer", {"realm": "r", "scope": "a:b:c,d"})]),
         (r'Bearer realm="a \"b\" \\ c"', [("bearer", {"realm": r'a "b" \ c'})]),
         ("Bearer realm=https://a/b,service=s", [("bearer", {"realm": "https://a/b", "service": "s"})]),
         ('Bearer realm="r", Basic realm="b"', [("bearer", {"realm": "r"}), ("basic", {"realm": "b"})]),
-        ('Basic realm="b", Bearer realm="r",service="s"', [("basic", {"realm": "b"}), ("bearer", {"realm": "r", "service": "s"})]),
+        ('Basic realm=b, Bearer realm="r",x="s"', [("basic", {"realm": "b"}), ("bearer", {"realm": "r", "x": "s"})]),
         ("Negotiate, Basic realm=b", [("negotiate", {}), ("basic", {"realm": "b"})]),
         ("Negotiate YWJj==, Basic realm=b", [("negotiate", {}), ("basic", {"realm": "b"})]),
         (', ,Basic realm="b",, ', [("basic", {"realm": "b"})]),
@@ -346,8 +346,8 @@ REFUSED = (401, BASIC, b'{"errors": [{"message": "you top secret fool, me:top se
         pytest.param(
             ROBOT,
             {("GET", TAG): [(401, BASIC, b"")]},
-            "quay.io has no such image, or refuses anonymous access to it: it wants a user and a password, and no login "
-            "was found for quay.io/a/b",
+            "quay.io has no such image, or refuses anonymous access to it: it wants a user and a password, and no "
+            "login was found for quay.io/a/b",
             id="identity token where a password is wanted",
         ),
         pytest.param(
@@ -365,15 +365,15 @@ REFUSED = (401, BASIC, b'{"errors": [{"message": "you top secret fool, me:top se
         pytest.param(
             None,
             {("GET", TAG): [(401, BEARER, b"")], ("GET", TOKEN): [(403, {}, b"")]},
-            "quay.io has no such image, or refuses anonymous access to it: it wants a user and a password, and no login "
-            "was found for quay.io/a/b",
+            "quay.io has no such image, or refuses anonymous access to it: it wants a user and a password, and no "
+            "login was found for quay.io/a/b",
             id="no anonymous token",
         ),
         pytest.param(
             None,
             {("GET", TAG): [(403, {}, b"")]},
-            "quay.io has no such image, or refuses anonymous access to it: it wants a user and a password, and no login "
-            "was found for quay.io/a/b",
+            "quay.io has no such image, or refuses anonymous access to it: it wants a user and a password, and no "
+            "login was found for quay.io/a/b",
             id="forbidden for everybody",
         ),
         pytest.param(
@@ -392,7 +392,27 @@ def test_what_is_wrong_is_said(auth, answers, reason):
     assert not isinstance(caught.value, TransientError)
 
 
+def test_a_place_that_the_registry_sends_to_cannot_ask_for_the_login():
+    thief = {"www-authenticate": 'Bearer realm="https://thief.example/token"'}
+    answers = {
+        ("GET", TAG): [(307, {"location": "https://cdn.example/x"}, b"")],
+        ("GET", "https://cdn.example/x"): [(401, thief, b"")],
+    }
+    repository, transport, _ = client(answers, ME)
+    with pytest.raises(ImageError, match="redirects to a place that answers with HTTP status 401"):
+        get(repository)
+    assert shown(transport) == [(TAG, None), ("https://cdn.example/x", None)]
+
+
+def test_a_password_that_is_changed_in_the_middle():
+    repository, transport, _ = client({("GET", TAG): [(401, BASIC, b""), (200, {}, b"x"), (401, BASIC, b"")]}, ME)
+    get(repository)
+    with pytest.raises(ImageError, match=r"quay\.io does not know the user 'me' with this password"):
+        get(repository)
+    assert len(transport.requests) == 4
+
+
 def test_no_right_to_push():
     repository, _, _ = client({("GET", TAG): [(401, BASIC, b""), (403, {}, b"")]}, ME, push=True)
-    with pytest.raises(ImageError, match="or the user 'me' .* may not push to it"):
+    with pytest.raises(ImageError, match=r"or the user 'me' .* may not push to it"):
         get(repository)

@@ -299,7 +299,7 @@ def test_a_helper_that_hangs(helper, monkeypatch):
 
 
 def test_a_helper_that_is_not_there():
-    with pytest.raises(ImageError, match="docker-credential-none, which auth.json names, cannot be run: No such file"):
+    with pytest.raises(ImageError, match=r"docker-credential-none, which auth\.json names, cannot be run: No such"):
         keyring(credsStore="none").find("quay.io", "a")
 
 

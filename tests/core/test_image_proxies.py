@@ -66,7 +66,7 @@ def test_exceptions(exceptions, url, direct):
 
 @pytest.mark.parametrize("proxy", ["proxy:3128", "http://proxy:3128", "http://proxy:3128/"])
 def test_a_proxy_may_lack_its_scheme(proxy):
-    manager = Proxies().manager(proxy, {})
+    manager = Proxies().manager(proxy_of("http://x/", HTTP_PROXY=proxy), {})
     assert (manager.proxy.scheme, manager.proxy.host, manager.proxy.port) == ("http", "proxy", 3128)
 
 

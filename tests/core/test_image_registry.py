@@ -2,6 +2,8 @@
 """The registry client over a fake transport: which requests it makes, and what it makes of the answers."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -118,7 +120,7 @@ class Endless(list):
 def test_a_manifest_is_bounded(headers, read):
     body = Endless()
     registry, _ = client({("GET", TAG): [(200, headers, body)]})
-    with pytest.raises(ImageError, match="quay.io sent a manifest of more than 4194304 bytes"):
+    with pytest.raises(ImageError, match=r"quay\.io sent a manifest of more than 4194304 bytes"):
         registry.top()
     assert body.taken == read
 
@@ -128,6 +130,13 @@ def test_a_manifest_that_breaks_off_is_fetched_again():
     registry, transport = client({("GET", TAG): [broken, (200, {}, MANIFEST)]})
     assert registry.top() == MANIFEST
     assert len(transport.requests) == 2
+
+
+def test_what_only_a_request_needs_is_not_imported_before():
+    modules = ("urllib3", "ssl", "subprocess", "email", "http.client")
+    code = f"import sys, podwright.images.registry; print([name for name in {modules} if name in sys.modules])"
+    child = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    assert child.stdout == "[]\n"
 
 
 # ---- mirrors ----

@@ -54,7 +54,7 @@ def test_a_lasting_failure_is_an_error(status):
 
 def test_who_cannot_be_reached():
     repository, transport, _ = client({("GET", TAG): [(0, {}, b"")]}, attempts=2)
-    with pytest.raises(TransientError, match="cannot reach quay.io: connection reset"):
+    with pytest.raises(TransientError, match=r"cannot reach quay\.io: connection reset"):
         send(repository)
     assert len(transport.requests) == 2
 
@@ -83,7 +83,7 @@ def test_a_registry_that_says_when_to_come_back(status, value, waited):
 @pytest.mark.parametrize("value", ["61", "9" * 500, "Mon, 10 Sep 2001 01:46:40 GMT"])
 def test_a_registry_that_wants_too_much_patience(value):
     repository, transport, clock = client({("GET", TAG): [(429, {"retry-after": value}, b"")]})
-    with pytest.raises(ImageError, match="wants to be left alone for [0-9]+ seconds"):
+    with pytest.raises(ImageError, match=r"wants to be left alone for [0-9]+ seconds"):
         send(repository)
     assert (len(transport.requests), clock.waits) == (1, [])
 
@@ -256,7 +256,7 @@ def test_a_redirect_keeps_what_is_sent_when_it_says_so():
     repository, transport, _ = client(answers)
     send(repository, "PUT", "blobs/uploads/", body=b"x", expect=(201,))
     assert transport.bodies == [b"x", b"x"]
-    with pytest.raises(ImageError, match="quay.io answers POST with the redirect 302"):
+    with pytest.raises(ImageError, match=r"quay\.io answers POST with the redirect 302"):
         send(repository, "POST", "blobs/uploads/", expect=(202,))
 
 
@@ -275,7 +275,7 @@ def test_a_location_may_be_given_as_it_came(location, url):
 
 def test_a_location_without_https_is_refused():
     repository, transport, _ = client({})
-    with pytest.raises(ImageError, match="quay.io sends to http://quay.io, which is not HTTPS"):
+    with pytest.raises(ImageError, match=r"quay\.io sends to http://quay\.io, which is not HTTPS"):
         send(repository, "PUT", "http://quay.io/v2/a/b/blobs/uploads/1", body=b"")
     assert transport.requests == []
 
@@ -289,3 +289,8 @@ def test_a_document_is_fetched_within_the_attempts():
     with pytest.raises(TransientError, match="lost"):
         repository.document("manifests/1", headers={}, limit=9, what="manifest")
     assert len(transport.requests) == 5, "attempts are counted together"
+
+
+def test_a_document_with_nothing_in_it_is_one_that_broke_off():
+    repository, _, _ = client({("GET", TAG): [(200, {}, b""), (200, {"x": "y"}, b"x")]})
+    assert repository.document("manifests/1", headers={}, limit=9, what="manifest") == ({"x": "y"}, b"x")

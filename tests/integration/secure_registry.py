@@ -108,8 +108,8 @@ class SecureRegistry(Registry):
 class TokenService:
     """A token service (distribution's spec/auth) in a thread.
 
-    It knows USER, and IDENTITY_TOKEN; everybody may pull what is below ``public/``. ``requests`` has what was asked for,
-    as "METHOD SCOPES"; a token lives for ``lifetime`` seconds, and its holder is told ``told``.
+    It knows USER, and IDENTITY_TOKEN; everybody may pull what is below ``public/``. ``requests`` has what was asked
+    for, as "METHOD SCOPES"; a token lives for ``lifetime`` seconds, and its holder is told ``told``.
     """
 
     def __init__(self, authority: Authority) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry client against Debian's docker-registry: plain, with TLS, with passwords, with tokens, behind mirrors."""
+"""The registry client against Debian's docker-registry: plain, with TLS, passwords, tokens and mirrors."""
 
 import concurrent.futures
 import json
@@ -157,7 +157,7 @@ def test_an_unknown_authority_is_not_trusted(tls, tmp_path):
     other = Authority(tmp_path / "other")
     reason = refused(tls, "a/b:1", host(tls, ca=other.ca), ME)
     assert reason.startswith(f"the certificate of {tls.address} cannot be trusted (")
-    assert f"as ca in the section [registries.hosts.'{tls.address}']" in reason
+    assert f'as ca in the section [registries.hosts."{tls.address}"]' in reason
 
 
 def test_a_certificate_of_another_host_is_not_trusted(authority):
@@ -272,7 +272,8 @@ def test_a_token_for_an_identity_token(service, guarded):
 def test_what_a_token_service_refuses(service, guarded):
     wrong = refused(guarded, "private/a:1", auth=Auth(Login(USER, "wrong")))
     assert wrong == (
-        f"{service.address} does not know the user 'tester' with this password (the caller): incorrect username or password"
+        f"{service.address} does not know the user 'tester' with this password (the caller): "
+        "incorrect username or password"
     )
     assert "refuses anonymous access to it" in refused(guarded, "private/a:1")
     old = refused(guarded, "private/a:1", auth=Auth(Login("", "", "old")))

@@ -117,7 +117,7 @@ class Authorizer:
                     del self._tokens[self._scopes]
                 self._valid_token(bearer)
             elif "basic" in challenges:
-                self._answer_basic(refused)
+                self._answer_basic()
             else:
                 schemes = ", ".join(challenges) or "nothing that we know"
                 raise ImageError(f"{self._endpoint.host} wants a login by {schemes}, which is not supported")
@@ -154,14 +154,12 @@ class Authorizer:
             self._looked = True
         return self._found
 
-    def _answer_basic(self, refused: str) -> None:
+    def _answer_basic(self) -> None:
         login = self._login()
         if login is None or not login.password:
             raise ImageError(self._anonymous())
         self._service = None
         self._basic = _basic(login)
-        if refused == self._basic:
-            raise ImageError(self._wrong_login(self._endpoint.host, login))
 
     def _valid_token(self, service: Challenge) -> Token:
         token = self._tokens.get(self._scopes)

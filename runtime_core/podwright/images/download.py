@@ -48,11 +48,10 @@ def download(repository: Repository, descriptor: Descriptor, offset: int = 0) ->
 def _before(answer: Response, position: int, descriptor: Descriptor) -> int | None:
     """Return how many bytes of an answer come before those that are wanted; None when it is of no use."""
     if answer.status == 200:  # all of it, whatever was asked for
-        length = answer.headers.get("content-length", "")
-        if length.isdecimal() and int(length) != descriptor.size:
-            raise _of_another_size(descriptor, length)
+        if answer.length not in (None, descriptor.size):
+            raise _of_another_size(descriptor, str(answer.length))
         return position
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("content-range", ""))
+    match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)", answer.headers.get("content-range", ""))
     if answer.status == 416 or not match or int(match[1]) > position:
         return None
     if match[2] not in ("*", str(descriptor.size)):

@@ -5,6 +5,7 @@ Redirects are not followed here and no status is an error: that is the registry 
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -48,6 +49,12 @@ class Response(NamedTuple):
     url: str
     """Whose answer this is, after redirects."""
 
+    @property
+    def length(self) -> int | None:
+        """The bytes that the body has by the headers; None when they do not tell."""
+        told = self.headers.get("content-length", "")
+        return int(told) if re.fullmatch("[0-9]{1,18}", told) else None
+
 
 class Transport(Protocol):
     """One HTTP request. Threads may share a transport."""
@@ -74,7 +81,7 @@ class NetworkTransport:
     def __init__(self, tls: Mapping[str, Tls] | None = None, proxies: Proxies | None = None) -> None:
         self._tls = tls or {}
         self._proxies = proxies or Proxies.of_environment()
-        self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str, str, str], urllib3.PoolManager] = {}
 
     @contextlib.contextmanager
     def request(
@@ -84,12 +91,13 @@ class NetworkTransport:
         import urllib3  # 77 ms that only a command that talks to a registry pays
 
         data = body() if callable(body) else body
+        proxy = self._proxies.proxy_of(url)
         try:
-            answer = self._pool(url).request(
+            answer = self._pool(url, proxy).request(
                 method, url, headers=dict(headers), body=data, preload_content=False, redirect=False
             )
         except urllib3.exceptions.HTTPError as error:
-            raise _failure(error, url, "cannot reach") from error
+            raise _failure(error, url, "cannot reach", proxy) from error
         try:
             lowered = {name.lower(): answer.headers[name] for name in answer.headers}  # repeated ones joined by commas
             chunks = _chunks(answer, url)
@@ -107,25 +115,22 @@ class NetworkTransport:
         for pool in self._pools.values():
             pool.clear()
 
-    def _pool(self, url: str) -> "urllib3.PoolManager":
+    def _pool(self, url: str, proxy: str) -> "urllib3.PoolManager":
         import urllib3
 
-        parts = urlsplit(url)
-        host = parts.netloc if parts.scheme == "https" and parts.netloc in self._tls else ""
-        proxy = self._proxies.proxy_of(url)
-        pool = self._pools.get((host, proxy))
-        if pool is None:
-            context = self._tls.get(host, Tls()).context()
-            timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
-            kept: dict[str, Any] = {
-                "timeout": timeout,
-                "retries": False,
-                "maxsize": CONNECTIONS,
-                "ssl_context": context,
-            }
-            pool = self._proxies.manager(proxy, kept) if proxy else urllib3.PoolManager(**kept)
-            pool = self._pools.setdefault((host, proxy), pool)  # another thread may have been first
-        return pool
+        from podwright.images.connections import POOLS
+
+        scheme, host, *_ = urlsplit(url)
+        key = (scheme, host if host in self._tls else "", proxy)
+        if pool := self._pools.get(key):
+            return pool
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
+        kept: dict[str, Any] = {"timeout": timeout, "retries": False, "maxsize": CONNECTIONS}
+        if scheme == "https":  # to read the system's authorities takes a while
+            kept["ssl_context"] = self._tls.get(host, Tls()).context()
+        pool = self._proxies.manager(proxy, kept) if proxy else urllib3.PoolManager(**kept)
+        pool.pool_classes_by_scheme = POOLS
+        return self._pools.setdefault(key, pool)  # another thread may have been first
 
 
 class FakeTransport:
@@ -190,8 +195,7 @@ def origin(url: str) -> str:
 def read_document(answer: Response, limit: int, what: str) -> bytes:
     """Return the body of an answer that must not have more than ``limit`` bytes."""
     too_large = ImageError(f"{origin(answer.url)} sent a {what} of more than {limit} bytes")
-    length = answer.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
+    if (answer.length or 0) > limit:
         raise too_large
     data = bytearray()
     for chunk in answer.chunks:
@@ -201,8 +205,10 @@ def read_document(answer: Response, limit: int, what: str) -> bytes:
     return bytes(data)
 
 
-def _failure(error: Exception, url: str, verb: str) -> ImageError:
+def _failure(error: Exception, url: str, verb: str, proxy: str = "") -> ImageError:
     """Find the words for the user in urllib3's nest of exceptions, and tell what may pass from what will not."""
+    import http.client
+
     import urllib3
 
     cause: BaseException = error
@@ -210,13 +216,17 @@ def _failure(error: Exception, url: str, verb: str) -> ImageError:
         cause = inner
     if reason := tls_failure(cause, origin(url)):
         return ImageError(reason)
+    place = f"{origin(url)} through the proxy {origin(proxy)}" if proxy else origin(url)
     if isinstance(cause, urllib3.exceptions.LocationValueError):
-        return ImageError(f"{verb} {origin(url)}: it is no valid address")
+        return ImageError(f"{verb} {place}: it is no valid address")
     if isinstance(cause, (urllib3.exceptions.TimeoutError, TimeoutError)):
-        return TransientError(f"{verb} {origin(url)}: it did not answer in time")
+        return TransientError(f"{verb} {place}: it did not answer in time")
     if isinstance(cause, OSError) and cause.strerror:
-        return TransientError(f"{verb} {origin(url)}: {cause.strerror}")
-    return TransientError(f"{verb} {origin(url)}: {str(cause).rpartition(': ')[2] or type(cause).__name__}")
+        return TransientError(f"{verb} {place}: {cause.strerror}")
+    if isinstance(cause, http.client.HTTPException) and not isinstance(cause, http.client.RemoteDisconnected):
+        broken = isinstance(cause, http.client.IncompleteRead)
+        return TransientError(f"{verb} {place}: {'it broke off' if broken else 'it does not speak HTTP'}")
+    return TransientError(f"{verb} {place}: {str(cause).rpartition(': ')[2] or type(cause).__name__}")
 
 
 def _inner(error: BaseException) -> BaseException | None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Proxies by the environment, as curl and Go read it: HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in both cases."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +30,11 @@ class Proxies(NamedTuple):
             return environ.get(name.lower(), "") or environ.get(name, "")
 
         exceptions = (item.strip().lower() for item in variable("NO_PROXY").split(","))
-        return cls(variable("HTTP_PROXY"), variable("HTTPS_PROXY"), tuple(filter(None, exceptions)))
+        http, https = (
+            f"http://{proxy}" if proxy and "://" not in proxy else proxy
+            for proxy in (variable("HTTP_PROXY"), variable("HTTPS_PROXY"))
+        )
+        return cls(http, https, tuple(filter(None, exceptions)))
 
     def proxy_of(self, url: str) -> str:
         """Return the proxy for a URL, or nothing; what is on this machine is never asked of another."""
@@ -45,7 +50,7 @@ class Proxies(NamedTuple):
         """Return what asks ``proxy``; ``kept`` is what the connections are made with."""
         import urllib3
 
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        parts = urlsplit(proxy)
         place = parts.netloc.rpartition("@")[2]
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ImageError(f"the proxy {parts.scheme}://{place} of the environment is not an http:// or https:// one")
@@ -71,8 +76,6 @@ def _covers(item: str, host: str, port: int) -> bool:
 
 
 def _in_network(host: str, network: str) -> bool:
-    import ipaddress
-
     try:
         return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
     except ValueError:  # a name, or no network
@@ -80,8 +83,6 @@ def _in_network(host: str, network: str) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    import ipaddress
-
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

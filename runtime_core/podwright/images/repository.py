@@ -9,7 +9,7 @@ from podwright.errors import ImageError
 from podwright.images.auth import Authorizer, check_url
 from podwright.images.credentials import Auth, find_login
 from podwright.images.endpoints import Endpoint, own_endpoint, tls_settings
-from podwright.images.http import Body, NetworkTransport, Response, TransientError, Transport, read_document
+from podwright.images.http import Body, NetworkTransport, Response, TransientError, Transport, origin, read_document
 from podwright.images.reference import Reference
 from podwright.images.refusal import refusal
 from podwright.images.registries import Registries
@@ -106,7 +106,9 @@ class Repository:
         while True:
             try:
                 with self.exchange("GET", path, headers=headers, retry=retry) as answer:
-                    return answer.headers, read_document(answer, limit, what)
+                    if data := read_document(answer, limit, what):
+                        return answer.headers, data
+                    raise TransientError(f"{origin(answer.url)} sent a {what} with nothing in it")  # it broke off
             except TransientError as error:
                 retry.wait(error)
 

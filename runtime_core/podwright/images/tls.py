@@ -43,7 +43,7 @@ def tls_failure(error: BaseException, host: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"the certificate of {host} cannot be trusted ({error.verify_message}): name the authority that signed it "
-            f"as ca in the section [registries.hosts.{host!r}] of the configuration"
+            f'as ca in the section [registries.hosts."{host}"] of the configuration'
         )
     if not isinstance(error, ssl.SSLError):
         return ""
