@@ -6,8 +6,8 @@ Same image, same registry (Debian's, on loopback), same run, always into an empt
 an order that alternates; the figures are medians. As root. Before each pull the disk is at rest: Podwright brings an
 image to the disk before it says that it is there, and should not have to write what the others left.
 
-Stores stay until the end: ext4 does not use an inode again for half a minute after its file went, and looks at each of
-those whenever it makes a file. That would cost whoever comes next seconds.
+Stores lie on a file system of the benchmark's own, and stay until the end: ext4 does not use an inode again for half a
+minute after its file went, and looks at each of those whenever it makes a file, which costs whoever comes next seconds.
 """
 
 import argparse
@@ -18,16 +18,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/integration"))
-from pod_up import unmount_below  # noqa: E402 - the other benchmark beside this one
+from pod_up import run, unmount_below  # noqa: E402 - the other benchmark beside this one
 from pull_image import NAME, pull_image  # noqa: E402 - beside this one
 
 from registry import Registry  # noqa: E402 - tests/ is no package
 
+SPACE = 2 << 30  # bytes for a round
 CHUNK = 256 * 1024  # bytes
 BUDGETS = {"podman pull": 3.0, "skopeo + umoci": 5.0}
 """How many times faster than each Podwright should be."""
@@ -78,14 +80,20 @@ def skopeo_and_umoci(reference: str) -> Commands:
     return commands
 
 
-def measure(commands: list[list[str | Path]]) -> Cost:
-    """Run commands one after the other."""
+def measure(commands: list[list[str | Path]], folder: Path) -> Cost:
+    """Run commands one after the other, their temporary files in a folder."""
     os.sync()
     processor, memory = 0.0, 0
     start = time.perf_counter()
     for command in commands:
         with tempfile.TemporaryFile() as output:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=os.environ | {"TMPDIR": str(folder)},
+            )
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
             if child.returncode:
@@ -114,6 +122,22 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
+@contextmanager
+def disk(folder: Path, size: int) -> Iterator[Path]:
+    """Mount a new ext4 of so many bytes, which lies in a sparse file."""
+    image, place = folder / "disk", folder / "d"
+    with image.open("wb") as file:
+        file.truncate(size)
+    place.mkdir()
+    run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", image)
+    run("mount", "-o", "loop", image, place)
+    try:
+        yield place
+    finally:
+        unmount_below(place)
+        run("umount", place)
+
+
 def compare(sides: dict[str, Commands], work: Path, rounds: int) -> dict[str, list[Cost]]:
     """Return the costs of every side, after one round that does not count."""
     costs: dict[str, list[Cost]] = {name: [] for name in sides}
@@ -122,7 +146,7 @@ def compare(sides: dict[str, Commands], work: Path, rounds: int) -> dict[str, li
         for name in names:
             folder = work / f"{turn}-{names.index(name)}"
             folder.mkdir()
-            cost = measure(sides[name](folder))
+            cost = measure(sides[name](folder), folder)
             if turn:
                 costs[name].append(cost)
     return costs
@@ -163,7 +187,7 @@ def main() -> int:
     if os.geteuid() != 0:
         sys.exit("layers are unpacked with their owners and devices, which needs root")
     layout = pull_image()
-    with tempfile.TemporaryDirectory(prefix="podwright-bench-", dir="/var/tmp") as folder, Registry() as registry:
+    with tempfile.TemporaryDirectory(prefix="pw-bench-", dir="/var/tmp") as folder, Registry() as registry:
         reference = f"{registry.address}/debian:1"
         copy = ["skopeo", "copy", "-q", "--dest-tls-verify=false", f"oci:{layout}:{NAME}", f"docker://{reference}"]
         subprocess.run(copy, check=True)
@@ -172,10 +196,8 @@ def main() -> int:
             "podman pull": podman(reference),
             "skopeo + umoci": skopeo_and_umoci(reference),
         }
-        try:
-            costs = compare(sides, Path(folder), rounds)
-        finally:
-            unmount_below(Path(folder))
+        with disk(Path(folder), (rounds + 1) * SPACE) as place:
+            costs = compare(sides, place, rounds)
         size = sum(path.stat().st_size for path in (layout / "blobs/sha256").iterdir())
         report(costs, size, statistics.median(gunzip(layout) for _ in range(3)))
     return 0
