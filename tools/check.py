@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from own_root import leave_chroot
 from steps import STEPS, Step
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -145,6 +146,7 @@ def main(groups: list[str]) -> int:
         print(f"usage: check.py [{'|'.join(sorted(known))}]…", file=sys.stderr)
         return 2
     os.chdir(ROOT)
+    leave_chroot()
     return summarise([run_step(step) for step in STEPS if not groups or step.group in groups])
 
 

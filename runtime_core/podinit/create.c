@@ -106,7 +106,7 @@ static pid_t clone_first_process(struct creation *creation, struct failure *fail
 	if (pid == 0)
 		jail_main(&start);
 	close(steal_fd(&creation->channel)); // or its end would not be noticed
-	return pid < 0 ? fail_at(failure, "clone", "the container's first process") : pid;
+	return pid < 0 ? namespaces_refused(flags, "the container's first process", failure) : pid;
 }
 
 // The outside's part, in the namespaces of whoever runs this.

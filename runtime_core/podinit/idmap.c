@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "kernel.h"
+#include "namespaces.h"
 #include "procfs.h"
 
 #define MAX_EXTENTS 340 // the kernel's
@@ -80,7 +81,7 @@ static int make_namespace(const struct json *idmap, struct failure *failure)
 		close(ends[1]);
 		_exit(read(ends[0], &byte, 1) != 0);
 	}
-	int fd = pid < 0 ? fail_at(failure, "clone", "a user namespace") : open_namespace(pid, idmap, failure);
+	int fd = pid < 0 ? namespaces_refused(CLONE_NEWUSER, "a user namespace", failure) : open_namespace(pid, idmap, failure);
 	close(ends[0]);
 	close(ends[1]);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)

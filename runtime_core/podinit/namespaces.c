@@ -156,3 +156,10 @@ uint64_t namespaces_of(int proc, pid_t pid, struct failure *failure)
 	}
 	return flags;
 }
+
+int namespaces_refused(uint64_t flags, const char *what, struct failure *failure)
+{
+	bool by_chroot = errno == EPERM && flags & CLONE_NEWUSER; // user_namespaces(7); all else that gives it has a name
+	return fail(failure, "clone %s: %m%s", what,
+		    by_chroot ? " (in a chroot the kernel makes no user namespace)" : "");
+}

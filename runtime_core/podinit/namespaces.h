@@ -28,6 +28,9 @@ int namespaces_new_time(const struct json *offsets, struct failure *failure);
 // Writes the maps of a process that waits in its new user namespace ([inside, outside, size], …).
 int namespaces_map(pid_t pid, const struct json *uids, const struct json *gids, struct failure *failure);
 
+// After a clone with these flags failed: says so, and where that is the reason, that a chroot is.
+int namespaces_refused(uint64_t flags, const char *what, struct failure *failure);
+
 // The flags for setns(2) with the pidfd of `pid`: the namespaces that differ from the caller's. 0 and a failure: none.
 uint64_t namespaces_of(int proc, pid_t pid, struct failure *failure);
 

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "hide.h"
 #include "kernel.h"
@@ -173,9 +175,22 @@ static void make_working_directory(struct jail *jail)
 		cwd = open_target(jail->root, jail->cwd, TARGET_DIRECTORY, &ignored);
 }
 
+// setns(2) into the mount namespace that this process is in already makes the root of that namespace its own. Where
+// podwright itself runs in a chroot they differ, and only the root of the namespace may become the container's: who
+// joins the container begins there, and who has CAP_SYS_CHROOT gets there.
+static int enter_namespace_root(struct failure *failure)
+{
+	cleanup_fd int self = kernel_pidfd_open(getpid());
+	if (self < 0 || setns(self, CLONE_NEWNS) < 0)
+		return fail(failure, "cannot enter the root of the mount namespace: %m");
+	return 0;
+}
+
 int run_pivot_root(struct jail *jail, const struct step *step, struct failure *failure)
 {
 	(void)step;
+	if (enter_namespace_root(failure) < 0)
+		return -1;
 	cleanup_fd int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (old < 0 || fchdir(jail->root) < 0 || kernel_pivot_root(".", ".") < 0)
 		return fail_at(failure, "pivot_root", "rootfs");
@@ -201,7 +216,7 @@ int run_chroot(struct jail *jail, const struct step *step, struct failure *failu
 // process of the container may find them: so the kernel's own views among them go first.
 int run_move_root(struct jail *jail, const struct step *step, struct failure *failure)
 {
-	if (hide_kernel_views(jail->root, failure) < 0)
+	if (enter_namespace_root(failure) < 0 || hide_kernel_views(jail->root, failure) < 0)
 		return -1;
 	if (fchdir(jail->root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0)
 		return fail_at(failure, "move to /", "rootfs");

@@ -48,6 +48,7 @@ KUBERNETES = {
     "EmptyDirVolume": "medium sizeLimit",
     "VolumeMount": "name readOnly recursiveReadOnly mountPath subPath mountPropagation subPathExpr",
     "HostAlias": "ip hostnames",
+    "LocalObjectReference": "name",
     "PodOS": "name",
     "Toleration": "key operator value effect tolerationSeconds",
     "Affinity": "nodeAffinity podAffinity podAntiAffinity",

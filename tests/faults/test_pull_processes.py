@@ -112,9 +112,10 @@ def kill_when_served(registry: LyingRegistry, store: Store, size: int) -> None:
 
 def take_up(registry: LyingRegistry, store: Store, blobs: dict[str, int]) -> None:
     """Pull again: only what is missing is asked for."""
+    registry.honest()
+    assert registry.settle()
     there, begun = store.blobs(), store.unfinished()
     asked_before = len(registry.log)
-    registry.honest()
     store.pull(registry.reference).well()
     asked = {digest: [] for digest in blobs}
     for exchange in registry.log[asked_before:]:

@@ -96,6 +96,14 @@ class LyingRegistry:
         with self._progress:
             return self._progress.wait_for(lambda: self._served >= size, seconds)
 
+    def settle(self, seconds: float = 60) -> bool:
+        """Wait until no connection is open; False when that takes too long.
+
+        A client that was killed may have asked just before, and its request be read and recorded only now.
+        """
+        with socket.create_connection(self._server.server_address) as last:  # accepted after all before it
+            return self._server.wait_until_alone(last.getsockname(), seconds)
+
     # For the handler
 
     def answer(self, exchange: Exchange) -> Answer:
@@ -138,6 +146,30 @@ class LyingRegistry:
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # a dropped SYN costs a client a second
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._open: set[Any] = set()
+        self._changed = threading.Condition()
+
+    def wait_until_alone(self, address: Any, seconds: float) -> bool:
+        """Wait until the client at this address has the only connection."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._open == {address}, seconds)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """See socketserver; a connection is open from here on."""
+        with self._changed:
+            self._open.add(client_address)
+            self._changed.notify_all()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """See socketserver."""
+        super().process_request_thread(request, client_address)
+        with self._changed:
+            self._open.discard(client_address)
+            self._changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that hang up or were killed."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from podwright.errors import ManifestError, PodwrightError, WaitTimeout
 from podwright.manifest.lone import KIND
+from podwright.plan.model import Plan
 from podwright.runtime import Result, Runtime
 
 VERSION = 1
@@ -69,24 +70,34 @@ def _answer(request: dict[str, Any]) -> Any:
 
 
 def _plan(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
-    return runtime.plan(_manifest(request)).as_dict()
+    manifest, secrets = _documents(request)
+    plans = [runtime.secrets.plan(secret) for secret in secrets]
+    return _beside(runtime.plan(manifest), secrets, plans).as_dict()
 
 
 def _apply(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
-    timeout = request.get("timeout")
-    return _result(
-        runtime.apply(
-            _manifest(request), wait=bool(request.get("wait")), timeout=120.0 if timeout is None else float(timeout)
-        )
-    )
+    timeout = 120.0 if request.get("timeout") is None else float(request["timeout"])
+    manifest, secrets = _documents(request)
+    if secrets:
+        runtime.plan(manifest)  # what is wrong with the Pod stops all, before anything is done
+    plans = [runtime.secrets.apply(secret) for secret in secrets]  # the Pod's images may need them
+    try:
+        plan, pod = runtime.apply(manifest, wait=bool(request.get("wait")), timeout=timeout)
+    except WaitTimeout as error:
+        error.result = error.result._replace(plan=_beside(error.result.plan, secrets, plans))
+        raise
+    return _result(Result(_beside(plan, secrets, plans), pod))
 
 
 def _delete(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
     name, namespace = _target(request)
     kind = _kind(request)
+    secrets = _documents(request)[1] if request.get("text") else []
     if request.get("dry_run"):
-        return _result(Result(runtime.plan_delete(name, namespace, kind), None))
-    return _result(runtime.delete(name, namespace, grace=request.get("grace"), kind=kind))
+        plan = runtime.plan_delete(name, namespace, kind)
+        return _result(Result(_beside(plan, secrets, [runtime.secrets.plan_delete(one) for one in secrets]), None))
+    plan, _gone = runtime.delete(name, namespace, grace=request.get("grace"), kind=kind)
+    return _result(Result(_beside(plan, secrets, [runtime.secrets.delete(one) for one in secrets]), None))
 
 
 def _get(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
@@ -175,13 +186,25 @@ def _kind(request: dict[str, Any]) -> str:
 
 
 def _manifest(request: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(request.get("manifest"), dict):
-        return {"kind": KIND, **request["manifest"]} if _kind(request) == KIND else dict(request["manifest"])
-    if isinstance(request.get("text"), str):
-        from podwright.manifest.load import load_documents
+    return _documents(request)[0]
 
-        documents = load_documents(request["text"])
-        if len(documents) != 1:
-            raise ManifestError(f"the text holds {len(documents)} documents, but one Pod is expected")
-        return documents[0]
+
+def _documents(request: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the manifest, and the Secrets that came with it."""
+    if isinstance(request.get("manifest"), dict):
+        manifest = request["manifest"]
+        return ({"kind": KIND, **manifest} if _kind(request) == KIND else dict(manifest)), []
+    if isinstance(request.get("text"), str):
+        from podwright.manifest.load import load_documents, split
+
+        return split(load_documents(request["text"]))
     raise ManifestError("the request holds neither a manifest nor a text")
+
+
+def _beside(plan: Plan, secrets: list[dict[str, Any]], plans: list[Plan]) -> Plan:
+    """Add to a Pod's plan those of the Secrets that came with it."""
+    if not secrets:
+        return plan
+    from podwright.plan.secret import beside
+
+    return beside(plan, zip((secret["metadata"]["name"] for secret in secrets), plans, strict=True))

@@ -18,6 +18,7 @@ from podwright.errors import ManifestError, PodwrightError
 
 if TYPE_CHECKING:
     from podwright.plan.model import Plan
+    from podwright.runtime import Runtime
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for --wait (default 120)")
     apply.set_defaults(run=_apply)
 
-    get = verbs.add_parser("get", help="list pods, or containers alone")
-    get.add_argument("kind", choices=["pods", "pod", "containers", "container"])
+    get = verbs.add_parser("get", help="list pods, containers alone, or Secrets")
+    get.add_argument("kind", choices=["pods", "pod", "containers", "container", "secrets", "secret"])
     get.add_argument("name", nargs="?")
     _namespace(get)
     get.add_argument("-o", "--output", choices=["table", "json"], default="table")
@@ -73,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     _namespace(logs)
     logs.set_defaults(run=_logs)
 
-    delete = verbs.add_parser("delete", help="stop and remove a pod, or a container alone; remove an image")
-    delete.add_argument("kind", choices=["pod", "container", "image"])
+    delete = verbs.add_parser("delete", help="stop and remove a pod, or a container alone; remove an image or a Secret")
+    delete.add_argument("kind", choices=["pod", "container", "image", "secret"])
     delete.add_argument("name")
     delete.add_argument("--grace-period", type=_count, metavar="SECONDS", help="default: the pod's own")
     _namespace(delete)
@@ -107,20 +108,29 @@ def _apply(arguments: argparse.Namespace) -> int:
     documents = load_documents(_read(arguments.filename))
     if arguments.dry_run:
         for document in documents:
-            _tell(document, runtime.plan(document), dry_run=True)
+            _tell(document, _planned(runtime, document), dry_run=True)
         return 0
     if len(documents) > 1:  # a bad document stops all, before anything is done
         for document in documents:
-            runtime.plan(document)
-    for document in documents:
-        _tell(document, runtime.apply(document, wait=arguments.wait, timeout=arguments.timeout).plan, dry_run=False)
+            _planned(runtime, document)
+    for document in sorted(documents, key=lambda document: document["kind"] == "Pod"):  # a Pod may name any Secret
+        if document["kind"] == "Secret":
+            plan = runtime.secrets.apply(document)
+        else:
+            plan = runtime.apply(document, wait=arguments.wait, timeout=arguments.timeout).plan
+        _tell(document, plan, dry_run=False)
     return 0
+
+
+def _planned(runtime: "Runtime", document: dict[str, Any]) -> "Plan":
+    return runtime.secrets.plan(document) if document["kind"] == "Secret" else runtime.plan(document)
 
 
 def _tell(document: dict[str, Any], plan: "Plan", *, dry_run: bool) -> None:
     for warning in plan.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(f"pod/{document['metadata']['name']} {_DONE[plan.action]}{' (dry run)' if dry_run else ''}")
+    name = f"{document['kind'].lower()}/{document['metadata']['name']}"
+    print(f"{name} {_DONE[plan.action]}{' (dry run)' if dry_run else ''}")
     if dry_run:
         for change in plan.changes:
             before, after = json.dumps(change.before), json.dumps(change.after)
@@ -152,8 +162,12 @@ def _get(arguments: argparse.Namespace) -> int:
     from podwright.cli.tables import print_json, print_pods
     from podwright.runtime import Runtime
 
-    runtime = Runtime()
     name, namespace = arguments.name, arguments.namespace
+    if arguments.kind.startswith("secret"):
+        from podwright.cli import secrets
+
+        return secrets.show(name, namespace, arguments.output)
+    runtime = Runtime()
     kind = arguments.kind.removesuffix("s").capitalize()
     pods = [runtime.get(name, namespace, kind)] if name else runtime.list(namespace, kind)
     if arguments.output == "json":
@@ -186,6 +200,10 @@ def _delete(arguments: argparse.Namespace) -> int:
         return images.delete(name, force=arguments.force)
     if kind == "image" or arguments.force:
         raise PodwrightError("--grace-period is for pods and containers, and --force for images")
+    if kind == "secret":
+        from podwright.cli import secrets
+
+        return secrets.delete(name, namespace)
     result = Runtime().delete(name, namespace, grace=arguments.grace_period, kind=kind.capitalize())
     if not result.plan.changed:
         raise NotFound(f"there is no {kind} {name} in namespace {namespace}")

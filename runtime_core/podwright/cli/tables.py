@@ -38,6 +38,11 @@ def print_pods(pods: list[dict[str, Any]]) -> None:
     _print_table(rows)
 
 
+def print_secrets(secrets: list[dict[str, Any]]) -> None:
+    """Print one line a Secret: its name and type."""
+    _print_table([("NAME", "TYPE"), *((secret["metadata"]["name"], secret["type"]) for secret in secrets)])
+
+
 def print_images(images: list[Image]) -> None:
     """Print one line an image: reference, digest and size of what was downloaded."""
     rows = [("IMAGE", "PLATFORM", "DIGEST", "SIZE")]

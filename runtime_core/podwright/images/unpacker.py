@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from podwright.images.space import Full
 
-_NO_SPACE = ("No space left on device", "Disk quota exceeded")  # podinit speaks no other language
+_NO_SPACE = ("No space left on device", "Quota exceeded")  # as musl has them, with which podinit is built
 
 
 def unpack(podinit: str, folder: str, pieces: Iterator[bytes]) -> str:

@@ -14,9 +14,9 @@ from podwright.manifest.faults import Fault, error
 
 
 def load_documents(text: str) -> list[dict[str, Any]]:
-    """Return the Pods in a text, as they are written: only that each is an object of kind Pod has been checked.
+    """Return the Pods and Secrets in a text, as they are written: of each, only that it has such a kind is checked.
 
-    Raises ManifestError for what is too large (1 MiB for all documents), malformed, ambiguous or no Pod.
+    Raises ManifestError for what is too large (1 MiB for all documents), malformed, ambiguous or of another kind.
     """
     try:
         size = len(text.encode())
@@ -34,6 +34,14 @@ def load_documents(text: str) -> list[dict[str, Any]]:
     return documents
 
 
+def split(documents: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the one Pod of several documents, and the Secrets. Raises ManifestError when it is not one Pod."""
+    pods = [document for document in documents if document["kind"] == "Pod"]
+    if len(pods) != 1:
+        raise error([Fault("manifest", f"must hold one Pod (and its Secrets), but holds {len(pods)}")])
+    return pods[0], [document for document in documents if document["kind"] == "Secret"]
+
+
 def _check_kind(document: object, prefix: str) -> None:
     if not isinstance(document, dict):
         raise error(
@@ -41,8 +49,8 @@ def _check_kind(document: object, prefix: str) -> None:
         )
     if "kind" not in document:
         raise error([Fault(f"{prefix}kind", "required, but missing")])
-    if document["kind"] != "Pod":
-        raise error([Fault(f"{prefix}kind", "podwright runs Pods, and no other kind", document["kind"])])
+    if document["kind"] not in ("Pod", "Secret"):
+        raise error([Fault(f"{prefix}kind", "podwright takes Pods, and Secrets for them", document["kind"])])
 
 
 def _parsed(text: str) -> list[Any]:

@@ -245,6 +245,13 @@ class Affinity(_Object):
     pod_anti_affinity: PodAffinity | None = None
 
 
+class LocalObjectReference(_Object):
+    """The name of another object in the same namespace."""
+
+    name: DnsSubdomain
+    """Of a Secret that this host keeps."""
+
+
 class PodSpec(_Object):
     """What the pod is to be."""
 
@@ -269,6 +276,8 @@ class PodSpec(_Object):
     """User and system calls of all containers."""
     volumes: Volumes | None = None
     """What the containers can mount."""
+    image_pull_secrets: list[LocalObjectReference] | None = None
+    """Secrets with the credentials of registries; one that is not there is passed over, as in Kubernetes."""
     tolerations: list[Toleration] | None = None
     """Without effect here."""
     affinity: Affinity | None = None

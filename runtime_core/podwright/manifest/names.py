@@ -58,6 +58,11 @@ def is_subdomain(name: str) -> bool:
     return len(name) <= SUBDOMAIN_LENGTH and re.fullmatch(DNS_SUBDOMAIN, name) is not None
 
 
+def is_label(name: str) -> bool:
+    """Tell whether it is an RFC 1123 label, as namespaces are named."""
+    return len(name) <= LABEL_LENGTH and re.fullmatch(DNS_LABEL, name) is not None
+
+
 def is_port_name(name: str) -> bool:
     """Tell whether a port may be called that: the pattern, at least one letter, no ``-`` at an end or doubled."""
     return (

@@ -51,7 +51,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "hostIPC": Refused("remove it: a pod always has IPC of its own"),
         "hostUsers": _ON_BY_DEFAULT,
         "shareProcessNamespace": Refused("remove it: a container always has process ids of its own"),
-        "imagePullSecrets": Refused("remove it: images are pulled without credentials"),
         "subdomain": _PLAIN,
         "setHostnameAsFQDN": _PLAIN,
         "hostnameOverride": Refused("remove it, or use spec.hostname"),

@@ -37,6 +37,7 @@ TABLE = {
     "spec.hostAliases": RECREATE,
     "spec.securityContext": RECREATE,
     "spec.volumes": RECREATE,
+    "spec.imagePullSecrets": NONE,  # matters when an image is pulled
     "spec.containers": RECREATE,  # which there are, and in which order they start
     "spec.containers.image": _RESTART,
     "spec.containers.rootfs": _RESTART,

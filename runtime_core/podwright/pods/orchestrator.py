@@ -17,8 +17,13 @@ from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_PODS
 from podwright.manifest.lone import is_stopped
 from podwright.plan.model import Observed, Plan, Problem
+from podwright.pods.secrets import SecretStore
 from podwright.pods.store import NameLock, PodStore, Record
 from podwright.trees import remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from podwright.images.credentials import Auth
 
 
 class PodManager(Protocol):
@@ -46,10 +51,11 @@ class PodManager(Protocol):
 class Orchestrator:
     """Applies plans to pods with one manager, one image store and one store of records."""
 
-    def __init__(self, store: PodStore, manager: PodManager, images: ImageStore) -> None:
+    def __init__(self, store: PodStore, manager: PodManager, images: ImageStore, secrets: SecretStore) -> None:
         self._store = store
         self._manager = manager
         self._images = images
+        self._secrets = secrets
 
     def observe(self, record: Record | None, desired: dict[str, Any] | None) -> Observed:
         """Look at the host, changing nothing: what state is the pod in, what is wrong, which image tags have moved."""
@@ -60,7 +66,7 @@ class Orchestrator:
         problems = self._manager.problems(record) + _interrupted(record)
         runs = desired is not None and not is_stopped(desired)
         always = [item for item in desired["spec"]["containers"] if _pulls_always(item)] if desired and runs else []
-        digests = {item["name"]: self._images.resolve(item["image"]) for item in always}
+        digests = {item["name"]: self._images.resolve(item["image"], self._auth(desired)) for item in always}
         return Observed(state="running", problems=problems, digests=digests)
 
     def apply(self, lock: NameLock, plan: Plan, desired: Record) -> Record:
@@ -167,12 +173,12 @@ class Orchestrator:
             if reference is None or (names is not None and container["name"] not in names):
                 continue
             if reference not in pulled or _pulls_always(container):
-                pulled[reference] = self._image(reference, container)
+                pulled[reference] = self._image(reference, container, record.pod)
             images[container["name"]] = pulled[reference]
         self._manager.check(record, images)
         return images
 
-    def _image(self, reference: str, container: dict[str, Any]) -> Image:
+    def _image(self, reference: str, container: dict[str, Any], pod: dict[str, Any]) -> Image:
         local = None if _pulls_always(container) else self._images.get(reference)
         if local is not None:
             self._images.lower_dirs(local)  # unpacks what is missing, now that a failure does no harm
@@ -183,7 +189,16 @@ class Orchestrator:
                 "import it, or choose IfNotPresent",
                 value=reference,
             )
-        return self._images.pull(reference)
+        return self._images.pull(reference, auth=self._auth(pod))
+
+    def _auth(self, pod: dict[str, Any] | None) -> "Auth | None":
+        """Return the logins in the Secrets that a pod names; one that is not there is passed over, as by a kubelet."""
+        named = pod["spec"].get("imagePullSecrets") if pod else None
+        if not pod or not named:
+            return None
+        from podwright.images.credentials import Auth
+
+        return Auth.of_secrets(self._secrets.logins(pod["metadata"]["namespace"], [item["name"] for item in named]))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.fixture(scope="module", autouse=True)
 def alone() -> Iterator[None]:
     """One run at a time: programs ask for cgroups by fixed names."""
-    with Path("/run/lock/podwright-conformance").open("w") as lock:
+    with Path("/run/podwright-conformance.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
