@@ -24,7 +24,7 @@ from podwright.images.verify import verify
 from podwright.runtime import PODINIT
 
 PULLER = Path(__file__).with_name("puller.py")
-MEMORY = 150  # MiB that a pull may take, of which the interpreter and its modules take 50
+MEMORY = 100  # MiB that a pull may take, of which the interpreter and its modules take 30
 HEX = re.compile("[0-9a-f]{64}")
 
 

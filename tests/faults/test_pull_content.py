@@ -203,6 +203,19 @@ def test_a_bomb(store: Store, registry, how):
     assert store.images() == []
 
 
+@pytest.mark.parametrize(
+    ("window", "words"), [(27, ""), (28, "zstd stream is damaged"), (41, "zstd stream is damaged")]
+)
+def test_a_zstd_layer_that_asks_for_much_memory(store: Store, registry, window, words):
+    """A frame says how far back it refers, as a power of two: as far as ``zstd --long`` goes, and no further."""
+    tar = make_tar([entry("a", "x")])
+    block = ((len(tar) << 3) | 1).to_bytes(3, "little") + tar  # RFC 8878, 3.1.1: the last one, not compressed
+    frame = b"\x28\xb5\x2f\xfd\0" + bytes([(window - 10) << 3]) + block
+    serve(registry, describe(registry, frame, LAYER_TYPE + "+zstd"), diff_ids=[digest(tar)])
+    ended = store.pull(registry.reference)
+    ended.refused(words) if words else ended.well()
+
+
 def test_a_layer_of_100_000_tiny_files(registry, tmp_path):
     """In memory: a disk that others use may take minutes to forget so many."""
     serve_tar(registry, many_files(100_000), "gzip")
