@@ -18,7 +18,7 @@ from podwright import __version__
 from podwright.config import Config, load
 from podwright.errors import HostError, NotFound, PodwrightError, WaitTimeout
 from podwright.files import canonical_json
-from podwright.images.registries import Registries
+from podwright.images.distribution.registries import Registries
 from podwright.images.store import ImageStore
 from podwright.limits import MAX_GRACE_PERIOD_SECS
 from podwright.manifest import lone, names

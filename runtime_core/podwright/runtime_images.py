@@ -13,10 +13,10 @@ from podwright.config import Config
 from podwright.errors import HostError, ImageError, NotFound
 from podwright.images import gate, places
 from podwright.images import reference as references
+from podwright.images.distribution.registries import Registries
 from podwright.images.documents import parse_manifest
 from podwright.images.layout import SOURCE
 from podwright.images.progress import Progress, Silent
-from podwright.images.registries import Registries
 from podwright.images.store import Image, ImageStore
 from podwright.manifest.image import normalise
 from podwright.plan.image import Observed, plan
@@ -24,12 +24,12 @@ from podwright.plan.model import Plan
 from podwright.runtime_errors import host_errors
 
 if TYPE_CHECKING:
-    from podwright.images.credentials import Auth
+    from podwright.images.distribution.credentials import Auth
     from podwright.images.platform import Platform
-    from podwright.images.upkeep import Pruned
-    from podwright.images.usage import Usage
-    from podwright.images.used import Used
-    from podwright.images.verify import Verified
+    from podwright.images.upkeep.prune import Pruned
+    from podwright.images.upkeep.usage import Usage
+    from podwright.images.upkeep.used import Used
+    from podwright.images.upkeep.verify import Verified
 
 AllImages = list[Image]  # inside Images, the name ``list`` is its method
 Names = list[str]
@@ -94,7 +94,7 @@ class Images:
         ``source`` is ``oci:DIR[:NAME]``, ``oci-archive:FILE[:NAME]``, ``docker-archive:FILE[:NAME]`` or
         ``rootfs:FILE-OR-DIR``.
         """
-        from podwright.images.source import open_source
+        from podwright.images.formats.source import open_source
 
         return self._store.take(open_source(source), reference, platform=_platform(platform), progress=progress)
 
@@ -122,28 +122,28 @@ class Images:
 
         Raises ImageError for one that a pod or container uses, unless with ``force``: what runs goes on then.
         """
-        from podwright.images.upkeep import remove
+        from podwright.images.upkeep.prune import remove
 
         return remove(self._store, reference, self._in_use(), force=force)
 
     @host_errors()
     def prune(self, *, all: bool = False, dry_run: bool = False) -> "Pruned":  # noqa: A002 - the command's word
         """Remove what no image has and nothing uses; with ``all`` also the images that no pod or container uses."""
-        from podwright.images.upkeep import prune
+        from podwright.images.upkeep.prune import prune
 
         return prune(self._store, self._in_use, all=all, dry_run=dry_run)
 
     @host_errors()
     def verify(self) -> "Verified":
         """Read all that the store holds, and take out what is damaged: the next pull fetches it anew."""
-        from podwright.images.verify import verify
+        from podwright.images.upkeep.verify import verify
 
         return verify(self._store, self._in_use)
 
     @host_errors()
     def usage(self) -> "Usage":
         """Return how much room the images take, and how much of it ``prune`` would free."""
-        from podwright.images.usage import usage
+        from podwright.images.upkeep.usage import usage
 
         return usage(self._store, self._in_use)
 
@@ -177,7 +177,7 @@ class Images:
     @host_errors()
     def plan_delete(self, name: str, *, force: bool = False) -> Plan:
         """Say what ``delete`` would do, and refuse what it would refuse. Changes nothing."""
-        from podwright.images.upkeep import check_unused
+        from podwright.images.upkeep.prune import check_unused
 
         full = str(references.parse(name))
         entry = self._store.layout.find(full)
@@ -223,7 +223,7 @@ class Images:
         return self.pull(name, platform=platform, auth=_auth(wanted), progress=progress)
 
     def _push(self, image: Image, place: str, auth: "Auth | None", progress: Progress) -> str:
-        from podwright.images.destination import copy_out, open_destination
+        from podwright.images.formats.destination import copy_out, open_destination
 
         source = references.parse(image.reference)
         with _about(f"image {image.reference} to {place}"):
@@ -287,7 +287,7 @@ def _auth(wanted: Mapping[str, Any], place: str = "") -> "Auth | None":
 
     User and password are for the registry that the image's name names, and shown to no other one.
     """
-    from podwright.images.credentials import Auth
+    from podwright.images.distribution.credentials import Auth
 
     given = wanted.get("auth")
     if not given:

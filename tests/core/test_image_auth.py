@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podwright.errors import ImageError
-from podwright.images.auth import Challenge, merge_scopes, parse_challenges
-from podwright.images.credentials import Auth, Login
-from podwright.images.http import FakeTransport, Response, TransientError
+from podwright.images.distribution.auth import Challenge, merge_scopes, parse_challenges
+from podwright.images.distribution.credentials import Auth, Login
+from podwright.images.distribution.http import FakeTransport, Response, TransientError
+from podwright.images.distribution.repository import Repository
+from podwright.images.distribution.retry import FakeClock
 from podwright.images.reference import parse
-from podwright.images.repository import Repository
-from podwright.images.retry import FakeClock
 
 TAG = "https://quay.io/v2/a/b/manifests/1"
 BASIC = {"www-authenticate": 'Basic realm="quay"'}

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from podwright.errors import ImageError
-from podwright.images import credential_helper
-from podwright.images.credentials import Auth, Keyring, Login, default_files, find_login
+from podwright.images.distribution import credential_helper
+from podwright.images.distribution.credentials import Auth, Keyring, Login, default_files, find_login
 
 SECRET = "correct horse"
 

@@ -6,13 +6,13 @@ import itertools
 import pytest
 
 from podwright.errors import ImageError
-from podwright.images import retry
+from podwright.images.distribution import retry
+from podwright.images.distribution.download import PROGRESS, download
+from podwright.images.distribution.http import FakeTransport, TransientError
+from podwright.images.distribution.repository import Repository
+from podwright.images.distribution.retry import FakeClock, paced
 from podwright.images.documents import Descriptor, digest_of
-from podwright.images.download import PROGRESS, download
-from podwright.images.http import FakeTransport, TransientError
 from podwright.images.reference import parse
-from podwright.images.repository import Repository
-from podwright.images.retry import FakeClock, paced
 
 CONTENT = b"0123456789"
 BLOB = Descriptor("", digest_of(CONTENT), len(CONTENT))

@@ -4,10 +4,10 @@
 import pytest
 
 from podwright.config import Config, RegistryHost
-from podwright.images.endpoints import Endpoint, endpoints, is_loopback, own_endpoint, tls_settings
+from podwright.images.distribution.endpoints import Endpoint, endpoints, is_loopback, own_endpoint, tls_settings
+from podwright.images.distribution.registries import Registries
+from podwright.images.distribution.tls import Tls
 from podwright.images.reference import parse
-from podwright.images.registries import Registries
-from podwright.images.tls import Tls
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9:80", "localhost", "localhost:5000", "[::1]:80", "[::1]"])

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from podwright.errors import ImageError
-from podwright.images.contents import contents
 from podwright.images.documents import CONFIGS, LAYERS, OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
-from podwright.images.garbage import garbage
-from podwright.images.inventory import Inventory
 from podwright.images.layout import NAME, Entry, Layout
-from podwright.images.used import Used
+from podwright.images.upkeep.contents import contents
+from podwright.images.upkeep.garbage import garbage
+from podwright.images.upkeep.inventory import Inventory
+from podwright.images.upkeep.used import Used
 
 NOTHING_USED = Used({}, {})
 ONE, TWO = "docker.io/library/one:latest", "docker.io/library/two:latest"

@@ -2,7 +2,7 @@
 import fcntl
 import os
 
-from podwright.images import inventory
+from podwright.images.upkeep import inventory
 
 HEX = "0123456789abcdef" * 4
 

@@ -7,8 +7,8 @@ import pytest
 
 from podwright.errors import ImageError
 from podwright.images.documents import OCI_MANIFEST, Descriptor, digest_of
+from podwright.images.formats.source import LayoutSource
 from podwright.images.layout import NAME, Entry, Layout
-from podwright.images.source import LayoutSource
 
 
 @pytest.fixture

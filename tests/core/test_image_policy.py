@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podwright.errors import ConfigError, ImageError
-from podwright.images import identity, policy
-from podwright.images.identity import Identity
 from podwright.images.reference import parse
+from podwright.images.signatures import identity, policy
+from podwright.images.signatures.identity import Identity
 from signtools import Key
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

@@ -4,7 +4,7 @@
 import pytest
 
 from podwright.errors import ImageError
-from podwright.images.proxies import Proxies
+from podwright.images.distribution.proxies import Proxies
 
 PROXY = "http://proxy:3128"
 

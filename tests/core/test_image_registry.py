@@ -9,13 +9,13 @@ import pytest
 
 from podwright.config import RegistryHost
 from podwright.errors import ImageError
-from podwright.images.credentials import Auth
+from podwright.images.distribution.credentials import Auth
+from podwright.images.distribution.http import FakeTransport, TransientError
+from podwright.images.distribution.registries import Registries
+from podwright.images.distribution.registry import Registry
+from podwright.images.distribution.retry import FakeClock
 from podwright.images.documents import OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
-from podwright.images.http import FakeTransport, TransientError
 from podwright.images.reference import parse
-from podwright.images.registries import Registries
-from podwright.images.registry import Registry
-from podwright.images.retry import FakeClock
 
 MANIFEST = b'{"schemaVersion": 2}'
 LAYER = Descriptor("", digest_of(b"layer"), 5)
@@ -134,7 +134,8 @@ def test_a_manifest_that_breaks_off_is_fetched_again():
 
 def test_what_only_a_request_needs_is_not_imported_before():
     modules = ("urllib3", "ssl", "subprocess", "email", "http.client")
-    code = f"import sys, podwright.images.registry; print([name for name in {modules} if name in sys.modules])"
+    code = "import sys, podwright.images.distribution.registry\n"
+    code += f"print([name for name in {modules} if name in sys.modules])"
     child = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
     assert child.stdout == "[]\n"
 

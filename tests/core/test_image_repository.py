@@ -4,11 +4,11 @@
 import pytest
 
 from podwright.errors import ImageError
-from podwright.images.endpoints import Endpoint
-from podwright.images.http import FakeTransport, TransientError
+from podwright.images.distribution.endpoints import Endpoint
+from podwright.images.distribution.http import FakeTransport, TransientError
+from podwright.images.distribution.repository import Repository
+from podwright.images.distribution.retry import FakeClock
 from podwright.images.reference import parse
-from podwright.images.repository import Repository
-from podwright.images.retry import FakeClock
 
 BASE = "https://quay.io/v2/a/b"
 TAG = f"{BASE}/manifests/1"

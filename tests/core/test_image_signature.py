@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podwright.errors import ConfigError, HostError, ImageError
-from podwright.images import bundle as bundles
-from podwright.images import keys, policy, signature
+from podwright.images.distribution.referrers import Referrer
 from podwright.images.documents import OCI_MANIFEST, Descriptor, digest_of
 from podwright.images.reference import parse
-from podwright.images.referrers import Referrer
+from podwright.images.signatures import bundle as bundles
+from podwright.images.signatures import keys, policy, signature
 from signtools import (
     BUNDLE,
     SIG_ARTIFACT,

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podwright.errors import HostError, ImageError
-from podwright.images.destination import copy_out, open_destination
 from podwright.images.documents import CONFIGS, DOCKER_MANIFEST, LAYERS, OCI_MANIFEST, Descriptor, digest_of
+from podwright.images.formats.destination import copy_out, open_destination
+from podwright.images.formats.source import open_source, split_path
 from podwright.images.layout import NAME, Entry, Layout
 from podwright.images.progress import Silent
-from podwright.images.source import open_source, split_path
 
 CONFIG = json.dumps({"rootfs": {"diff_ids": [digest_of(b"one"), digest_of(b"two")]}}).encode()
 

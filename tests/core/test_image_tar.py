@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podwright.errors import ImageError
-from podwright.images import gzipped, tarball
-from podwright.images.tarball import Tarball
-from podwright.images.tarheader import BLOCK, END, Header, Kind, padding, parse_block, parse_pax
-from podwright.images.tarwriter import TarWriter
+from podwright.images.formats import gzipped, tarball
+from podwright.images.formats.tarball import Tarball
+from podwright.images.formats.tarheader import BLOCK, END, Header, Kind, padding, parse_block, parse_pax
+from podwright.images.formats.tarwriter import TarWriter
 
 NAMES = st.binary(min_size=1, max_size=300).filter(lambda name: b"\0" not in name and name.strip(b"/") == name)
 HEADERS = st.builds(

@@ -4,13 +4,13 @@
 import pytest
 
 from podwright.errors import ImageError
-from podwright.images import upload
+from podwright.images.distribution import upload
+from podwright.images.distribution.http import FakeTransport, TransientError
+from podwright.images.distribution.repository import Repository
+from podwright.images.distribution.retry import FakeClock
+from podwright.images.distribution.upload import RegistryDestination
 from podwright.images.documents import OCI_MANIFEST, Descriptor, digest_of
-from podwright.images.http import FakeTransport, TransientError
 from podwright.images.reference import parse
-from podwright.images.repository import Repository
-from podwright.images.retry import FakeClock
-from podwright.images.upload import RegistryDestination
 
 BASE = "https://quay.io/v2/a/b"
 BEGIN = ("POST", f"{BASE}/blobs/uploads/")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import podwright
-import podwright.images.registry  # what a pull imports lazily
+import podwright.images.distribution.registry  # what a pull imports lazily
 from podwright.errors import PodwrightError
 from podwright.images.store import ImageStore
 
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _auth(given: dict[str, str]) -> object:
-    from podwright.images.credentials import Auth
+    from podwright.images.distribution.credentials import Auth
 
     return Auth.parse(given)
 

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from podwright.images.contents import contents
-from podwright.images.inventory import take
 from podwright.images.store import ImageStore
-from podwright.images.upkeep import prune
-from podwright.images.used import Used
-from podwright.images.verify import verify
+from podwright.images.upkeep.contents import contents
+from podwright.images.upkeep.inventory import take
+from podwright.images.upkeep.prune import prune
+from podwright.images.upkeep.used import Used
+from podwright.images.upkeep.verify import verify
 from podwright.runtime import PODINIT
 
 PULLER = Path(__file__).with_name("puller.py")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from imagetools import busybox_layer, entry, make_layout
-from podwright.images.destination import copy_out, open_destination
 from podwright.images.documents import Descriptor
+from podwright.images.formats.destination import copy_out, open_destination
+from podwright.images.formats.source import Source, open_source
 from podwright.images.layout import Layout
 from podwright.images.progress import Silent
-from podwright.images.source import Source, open_source
 from podwright.images.store import Image, ImageStore
 from storetools import read
 

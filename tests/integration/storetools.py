@@ -12,7 +12,7 @@ import pytest
 
 import podwright
 from podwright.errors import ImageError
-from podwright.images.source import LayoutSource, split_path
+from podwright.images.formats.source import LayoutSource, split_path
 from podwright.images.store import Image, ImageStore
 
 PODINIT = str(Path(podwright.__file__).parent / "_bin" / "podinit")

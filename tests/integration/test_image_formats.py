@@ -16,8 +16,8 @@ from copytools import CONFIG, blobs, copy, image_id, make_said_image, run, said,
 from imagetools import INDEX_TYPE, digest, put_blob, write_index
 from podmantools import IMAGE, Podman
 from podwright.errors import ImageError
-from podwright.images.destination import open_destination
-from podwright.images.source import open_source
+from podwright.images.formats.destination import open_destination
+from podwright.images.formats.source import open_source
 from storetools import import_layout
 
 
@@ -217,7 +217,7 @@ def test_a_copy_that_fails_leaves_the_old_archive(layout, tmp_path):
 
 def test_the_next_copy_removes_what_a_killed_one_left(layout, tmp_path):
     script = (
-        "import sys, time; from podwright.images.destination import open_destination\n"
+        "import sys, time; from podwright.images.formats.destination import open_destination\n"
         "open_destination('oci-archive:' + sys.argv[1]); print('open', flush=True); time.sleep(60)"
     )
     path = tmp_path / "archive.tar"

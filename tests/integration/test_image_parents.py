@@ -10,8 +10,8 @@ import pytest
 
 import treewalk
 from imagetools import entry, make_layout
-from podwright.images import upkeep
-from podwright.images.used import Used
+from podwright.images.upkeep.prune import prune
+from podwright.images.upkeep.used import Used
 from storetools import import_layout
 
 NAME = "localhost/parents:1"
@@ -121,6 +121,6 @@ def test_one_layer_has_none(store, image_of):
 def test_it_goes_with_its_topmost_layer(store, image_of):
     store.lower_dirs(image_of([private("d")], [entry("d/x", "x")]))
     assert [name for name in os.listdir(f"{store.root}/parents") if name != ".lock"]
-    upkeep.prune(store, lambda: Used({}, {}), all=True)
+    prune(store, lambda: Used({}, {}), all=True)
     assert os.listdir(f"{store.root}/parents") == [".lock"]
     assert os.listdir(f"{store.root}/layers") == [".lock"]

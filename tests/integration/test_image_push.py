@@ -17,15 +17,15 @@ from podmantools import Podman
 from podwright.config import RegistryHost
 from podwright.errors import ImageError
 from podwright.images import reference as references
-from podwright.images import upload
-from podwright.images.credentials import Auth, Login
-from podwright.images.destination import copy_out
-from podwright.images.http import NetworkTransport
+from podwright.images.distribution import upload
+from podwright.images.distribution.credentials import Auth, Login
+from podwright.images.distribution.http import NetworkTransport
+from podwright.images.distribution.registries import Registries
+from podwright.images.distribution.repository import Repository
+from podwright.images.formats.destination import copy_out
+from podwright.images.formats.source import open_source
 from podwright.images.layout import Layout
 from podwright.images.progress import Silent
-from podwright.images.registries import Registries
-from podwright.images.repository import Repository
-from podwright.images.source import open_source
 from secure_registry import PASSWORD, USER, Authority, SecureRegistry, TokenService
 
 

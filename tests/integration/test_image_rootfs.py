@@ -15,7 +15,7 @@ from imagetools import entry, make_tar
 from podmantools import Podman
 from podwright.errors import ImageError
 from podwright.images.documents import Descriptor
-from podwright.images.source import open_source
+from podwright.images.formats.source import open_source
 from treewalk import snapshot
 
 
@@ -126,7 +126,8 @@ def test_what_a_layer_cannot_hold(store, tmp_path):
         take(store, f"rootfs:{root}")
     os.unlink(root / "gone")
     script = 'mount -t tmpfs none "$1/etc" && exec "$2" -c "$3" "$1"'
-    code = "import sys; from podwright.images.source import open_source; open_source('rootfs:' + sys.argv[1]).top()"
+    code = "import sys\nfrom podwright.images.formats.source import open_source\n"
+    code += "open_source('rootfs:' + sys.argv[1]).top()"
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", script, "sh", root, sys.executable, code], capture_output=True, text=True
     )

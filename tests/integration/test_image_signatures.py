@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from imagetools import ARCHITECTURE, entry, make_index, make_layout, push
 from podwright.errors import ConfigError, ImageError
-from podwright.images import policy
+from podwright.images.distribution.registry import Registry as Client
 from podwright.images.documents import choose_platform, digest_of, is_index
 from podwright.images.reference import parse
-from podwright.images.registry import Registry as Client
+from podwright.images.signatures import policy
 from registry import Registry
 from signing.programs import programs
 from signtools import BUNDLE, SIG_ARTIFACT, Key, bundle, payload, publish, put_manifest, signed, simple

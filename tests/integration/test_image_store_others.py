@@ -10,11 +10,11 @@ import pytest
 
 from imagetools import ARCHITECTURE, busybox_layer, entry, make_busybox_image, make_index, make_layout
 from podwright.images import platform
-from podwright.images.source import LayoutSource
+from podwright.images.formats.source import LayoutSource
 from podwright.images.store import ImageStore
-from podwright.images.upkeep import prune
-from podwright.images.used import Used
-from podwright.images.verify import verify
+from podwright.images.upkeep.prune import prune
+from podwright.images.upkeep.used import Used
+from podwright.images.upkeep.verify import verify
 from storetools import PODINIT, import_layout
 from treewalk import snapshot
 

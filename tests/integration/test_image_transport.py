@@ -16,17 +16,17 @@ import pytest
 
 from podwright.config import RegistryHost
 from podwright.errors import ImageError
-from podwright.images import connections, retry
-from podwright.images import http as http_module
-from podwright.images.credentials import Auth, Login
+from podwright.images.distribution import connections, retry
+from podwright.images.distribution import http as http_module
+from podwright.images.distribution.credentials import Auth, Login
+from podwright.images.distribution.endpoints import tls_settings
+from podwright.images.distribution.http import NetworkTransport, TransientError
+from podwright.images.distribution.proxies import Proxies
+from podwright.images.distribution.registries import Registries
+from podwright.images.distribution.registry import Registry as Client
+from podwright.images.distribution.repository import Repository
 from podwright.images.documents import Descriptor
-from podwright.images.endpoints import tls_settings
-from podwright.images.http import NetworkTransport, TransientError
-from podwright.images.proxies import Proxies
 from podwright.images.reference import parse
-from podwright.images.registries import Registries
-from podwright.images.registry import Registry as Client
-from podwright.images.repository import Repository
 from secure_registry import Authority, SecureRegistry
 
 BLOB = Descriptor("", "sha256:" + "0" * 64, 1 << 20)

@@ -15,12 +15,13 @@ from podtools import IMAGE, container, eventually, pod
 from podwright import Runtime
 from podwright.config import Config
 from podwright.errors import HostError, ImageError
-from podwright.images import destination, gate
+from podwright.images import gate
+from podwright.images.formats import destination
 from podwright.images.store import ImageStore
-from podwright.images.upkeep import prune, remove
-from podwright.images.usage import usage
-from podwright.images.used import Used
-from podwright.images.verify import verify
+from podwright.images.upkeep.prune import prune, remove
+from podwright.images.upkeep.usage import usage
+from podwright.images.upkeep.used import Used
+from podwright.images.upkeep.verify import verify
 from podwright.pods.in_use import in_use
 from registry import Registry
 from storetools import PODINIT, import_layout
@@ -104,8 +105,8 @@ def test_usage_of_a_hundred_thousand_files_needs_little_memory(store):
         os.close(os.open(f"{folder}/{number}", os.O_CREAT | os.O_WRONLY))
     script = (
         "import resource, sys\n"
-        "from podwright.images.store import ImageStore; from podwright.images.usage import usage\n"
-        "from podwright.images.used import Used\n"
+        "from podwright.images.store import ImageStore; from podwright.images.upkeep.usage import usage\n"
+        "from podwright.images.upkeep.used import Used\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "found = usage(ImageStore(sys.argv[1], podinit=''), lambda: Used({}, {}))\n"
         "print(found.layer_size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
@@ -207,8 +208,8 @@ def test_a_push_keeps_what_it_reads(two, tmp_path, monkeypatch):
 PRUNE = """
 import os, signal, sys
 from podwright.images.store import ImageStore
-from podwright.images.upkeep import prune
-from podwright.images.used import Used
+from podwright.images.upkeep.prune import prune
+from podwright.images.upkeep.used import Used
 sys.path.insert(0, sys.argv[3])
 from killer import arm
 store = ImageStore(sys.argv[1], podinit="")
@@ -265,10 +266,10 @@ def test_a_pull_after_a_killed_prune_has_all_it_needs(two, tmp_path):
 
 FULL = """
 import contextlib, os, sys
-from podwright.images.source import LayoutSource
+from podwright.images.formats.source import LayoutSource
 from podwright.images.store import ImageStore
-from podwright.images.upkeep import prune
-from podwright.images.used import Used
+from podwright.images.upkeep.prune import prune
+from podwright.images.upkeep.used import Used
 root = sys.argv[1]
 store = ImageStore(root, podinit=sys.argv[3])
 store.take(LayoutSource(sys.argv[2], ""), "one")
@@ -373,7 +374,7 @@ import json, sys
 from podwright import Runtime
 from podwright.config import load
 from podwright.errors import ImageError
-from podwright.images.source import LayoutSource
+from podwright.images.formats.source import LayoutSource
 from podwright.images.store import ImageStore
 layout, podinit, manifest = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 config, done = load(), 0

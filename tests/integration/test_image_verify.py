@@ -16,9 +16,9 @@ from podtools import IMAGE, container, pod
 from podwright.errors import ImageError
 from podwright.images import gate
 from podwright.images.store import ImageStore
-from podwright.images.upkeep import prune
-from podwright.images.used import Used
-from podwright.images.verify import Damage, verify
+from podwright.images.upkeep.prune import prune
+from podwright.images.upkeep.used import Used
+from podwright.images.upkeep.verify import Damage, verify
 from podwright.pods.in_use import in_use
 from storetools import PODINIT, import_layout
 from treewalk import snapshot
@@ -288,8 +288,8 @@ def test_a_damaged_index_has_a_way_out(store):
 VERIFY = """
 import os, sys
 from podwright.images.store import ImageStore
-from podwright.images.verify import verify
-from podwright.images.used import Used
+from podwright.images.upkeep.verify import verify
+from podwright.images.upkeep.used import Used
 sys.path.insert(0, sys.argv[3])
 from killer import arm
 store = ImageStore(sys.argv[1], podinit=sys.argv[4])

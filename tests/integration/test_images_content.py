@@ -141,7 +141,11 @@ def test_memory_is_bounded(tmp_path):
     layers = [[entry("zeros", bytes(300 << 20))], *[[entry(f"{name}", os.urandom(8 << 20))] for name in range(3)]]
     with LyingRegistry(make_layout(tmp_path / "layout", layers)) as registry:
         script = f"{PULL}\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-        command = [sys.executable, "-c", f"import podwright.images.registry, podwright.images.fetch\n{script}"]
+        command = [
+            sys.executable,
+            "-c",
+            f"import podwright.images.distribution.registry, podwright.images.fetch\n{script}",
+        ]
         small = make_layout(tmp_path / "small", [[entry("a", "x")]])
         registry.add_layout(small, "small", "1")
         peaks = []

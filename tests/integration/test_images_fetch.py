@@ -56,7 +56,7 @@ def test_a_caller_with_sigpipe_at_its_default_survives_a_bad_layer(tmp_path):
     layout = make_layout(tmp_path / "layout", [[entry("../x"), entry("big", bytes(8 << 20))]])
     script = (
         "import signal, sys; signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n"
-        "from podwright.images.source import LayoutSource; from podwright.images.store import ImageStore as S\n"
+        "from podwright.images.formats.source import LayoutSource; from podwright.images.store import ImageStore as S\n"
         "S(sys.argv[1], podinit=sys.argv[2]).take(LayoutSource(sys.argv[3]), 'demo')"
     )
     command = [sys.executable, "-c", script, tmp_path / "root", PODINIT, layout]
@@ -84,7 +84,7 @@ def test_a_caller_that_ignores_sigchld_is_told(tmp_path):
     make_busybox_image(tmp_path / "layout")
     script = (
         "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
-        "from podwright.images.source import LayoutSource\n"
+        "from podwright.images.formats.source import LayoutSource\n"
         "from podwright.images.store import ImageStore; from podwright.runtime import PODINIT\n"
         "ImageStore(sys.argv[1], podinit=PODINIT).take(LayoutSource(sys.argv[2]), 'localhost/x:1')\n"
     )

@@ -12,11 +12,11 @@ import pytest
 from imagetools import entry, make_layout
 from podwright.config import RegistryHost
 from podwright.errors import ImageError
-from podwright.images.credentials import Auth, Login
+from podwright.images.distribution.credentials import Auth, Login
+from podwright.images.distribution.registries import Registries
+from podwright.images.distribution.registry import Registry as Client
 from podwright.images.documents import digest_of, is_index, parse_manifest
 from podwright.images.reference import parse
-from podwright.images.registries import Registries
-from podwright.images.registry import Registry as Client
 from registry import Registry
 from secure_registry import IDENTITY_TOKEN, LEEWAY, PASSWORD, USER, Authority, SecureRegistry, TokenService
 

@@ -121,7 +121,7 @@ def _root(config: Any, rootfs: str | None, words: list[str]) -> tuple[list[str],
     if not words:
         raise PodwrightError("run needs an image, or --rootfs; see podwright run --help")
     from podwright.containers.launch import PODINIT
-    from podwright.images.registries import Registries
+    from podwright.images.distribution.registries import Registries
     from podwright.images.store import ImageStore
 
     store = ImageStore(config.root, podinit=PODINIT, registries=Registries.of(config))

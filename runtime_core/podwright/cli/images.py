@@ -77,7 +77,7 @@ def _images_of_host() -> Any:
 def _auth(path: str | None) -> Any:
     import os
 
-    from podwright.images.credentials import Auth
+    from podwright.images.distribution.credentials import Auth
 
     return Auth.parse({"auth_file": os.path.abspath(path)}) if path else None
 

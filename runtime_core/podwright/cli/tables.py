@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from podwright.images.store import Image
 
 if TYPE_CHECKING:
-    from podwright.images.usage import Usage
+    from podwright.images.upkeep.usage import Usage
 
 
 def print_json(value: object) -> None:

@@ -3,9 +3,9 @@
 
 from podwright.errors import ImageError
 from podwright.images import reference as references
-from podwright.images.credentials import Auth
+from podwright.images.distribution.credentials import Auth
+from podwright.images.distribution.registries import Registries
 from podwright.images.documents import INDEXES, MANIFESTS, digest_of, parse_manifest
-from podwright.images.registries import Registries
 
 
 def digest_in(source: str) -> str:
@@ -19,8 +19,8 @@ def digest_at(place: str, registries: Registries, auth: Auth | None) -> str | No
     Of an archive of Docker's it is the configuration's: there is no manifest in it. Raises ImageError when a registry
     cannot be asked.
     """
-    from podwright.images.destination import DEFAULT_NAME
-    from podwright.images.source import split_path
+    from podwright.images.formats.destination import DEFAULT_NAME
+    from podwright.images.formats.source import split_path
 
     transport, _, rest = place.partition(":")
     if transport == "docker":
@@ -35,7 +35,7 @@ def digest_at(place: str, registries: Registries, auth: Auth | None) -> str | No
 
 
 def _top(source: str) -> bytes:
-    from podwright.images.source import open_source
+    from podwright.images.formats.source import open_source
 
     opened = open_source(source)
     try:
@@ -46,7 +46,7 @@ def _top(source: str) -> bytes:
 
 def _in_registry(reference: str, registries: Registries, auth: Auth | None) -> str | None:
     """Ask the registry itself, whatever its mirrors have; and with the rights of whoever pushes."""
-    from podwright.images.repository import Repository
+    from podwright.images.distribution.repository import Repository
 
     parsed = references.parse(reference)
     repository = Repository(parsed, registries, auth=auth, push=True)

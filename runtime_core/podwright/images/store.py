@@ -25,12 +25,12 @@ from podwright.images.progress import Progress, Silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from podwright.images.credentials import Auth
+    from podwright.images.distribution.credentials import Auth
+    from podwright.images.distribution.registries import Registries
+    from podwright.images.distribution.registry import Registry
     from podwright.images.fetch import Fetch
+    from podwright.images.formats.source import Source
     from podwright.images.reference import Reference
-    from podwright.images.registries import Registries
-    from podwright.images.registry import Registry
-    from podwright.images.source import Source
 
 _SILENT = Silent()
 
@@ -146,7 +146,7 @@ class ImageStore:
     # ---- into the store ----
 
     def _registry(self, reference: "Reference", auth: "Auth | None") -> "Registry":
-        from podwright.images.registry import Registry
+        from podwright.images.distribution.registry import Registry
 
         return Registry(reference, self._registries, auth=auth)
 
@@ -155,7 +155,7 @@ class ImageStore:
         path = self._registries.policy if self._registries else ""
         if not path:
             return lambda _top, _manifest: None
-        from podwright.images import policy
+        from podwright.images.signatures import policy
 
         loaded = policy.load(path)
         return lambda top, manifest: loaded.check(reference, registry, top, manifest)
@@ -168,7 +168,7 @@ class ImageStore:
         progress: Progress,
         check: Callable[[str, str], None],
     ) -> Image:
-        from podwright.images.source import manifest_for
+        from podwright.images.formats.source import manifest_for
 
         try:
             with gate.shared(self.root):

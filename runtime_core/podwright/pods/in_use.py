@@ -14,7 +14,7 @@ from podwright.containers import scratch, state
 from podwright.errors import ContainerError, NotFound
 from podwright.files import read_json, read_small
 from podwright.images import reference as references
-from podwright.images.used import Used
+from podwright.images.upkeep.used import Used
 from podwright.pods.store import PodStore, Record
 
 

@@ -23,7 +23,7 @@ from podwright.trees import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from podwright.images.credentials import Auth
+    from podwright.images.distribution.credentials import Auth
 
 
 class PodManager(Protocol):
@@ -196,7 +196,7 @@ class Orchestrator:
         named = pod["spec"].get("imagePullSecrets") if pod else None
         if not pod or not named:
             return None
-        from podwright.images.credentials import Auth
+        from podwright.images.distribution.credentials import Auth
 
         return Auth.of_secrets(self._secrets.logins(pod["metadata"]["namespace"], [item["name"] for item in named]))
 

@@ -4,10 +4,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from podwright.images.contents import Content
-from podwright.images.inventory import Inventory
 from podwright.images.layout import NAME
-from podwright.images.used import Used
+from podwright.images.upkeep.contents import Content
+from podwright.images.upkeep.inventory import Inventory
+from podwright.images.upkeep.used import Used
 
 
 class Garbage(NamedTuple):

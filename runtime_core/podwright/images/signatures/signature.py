@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from podwright.errors import ImageError
-from podwright.images import strict
-from podwright.images.bundle import is_bundle, read_bundle
+from podwright.images.distribution.referrers import Referrer
 from podwright.images.documents import Descriptor, digest_of, parse_descriptor, parse_object
-from podwright.images.keys import PublicKey
-from podwright.images.referrers import Referrer
+from podwright.images.signatures import strict
+from podwright.images.signatures.bundle import is_bundle, read_bundle
+from podwright.images.signatures.keys import PublicKey
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 ARTIFACT = "application/vnd.dev.cosign.artifact.sig.v1+json"

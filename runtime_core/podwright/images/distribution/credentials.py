@@ -98,7 +98,7 @@ class Keyring:
         return Login(username, password, identity_token, self.source) if password or identity_token else None
 
     def _ask(self, helper: object, host: str) -> Login | None:
-        from podwright.images.credential_helper import ask
+        from podwright.images.distribution.credential_helper import ask
 
         server = "https://index.docker.io/v1/" if host == DEFAULT_REGISTRY else host
         answer = ask(helper, server, self.source)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from podwright.errors import ConfigError, ImageError
-from podwright.images import identity, keys, signature, strict
 from podwright.images.reference import Reference
+from podwright.images.signatures import identity, keys, signature, strict
 
 MAX_KEY = 64 << 10  # bytes of a key's file
 _WAY_OUT = "ask for sigstoreSigned with keyPath or keyData, or accept the image by a scope of its own"

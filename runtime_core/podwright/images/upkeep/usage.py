@@ -4,11 +4,12 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-from podwright.images import gate, inventory
-from podwright.images.contents import Content, contents
-from podwright.images.garbage import Garbage, garbage
+from podwright.images import gate
 from podwright.images.store import ImageStore
-from podwright.images.used import Used
+from podwright.images.upkeep import inventory
+from podwright.images.upkeep.contents import Content, contents
+from podwright.images.upkeep.garbage import Garbage, garbage
+from podwright.images.upkeep.used import Used
 from podwright.trees import disk_use
 
 

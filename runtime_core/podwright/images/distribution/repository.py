@@ -6,14 +6,22 @@ from contextlib import ExitStack, contextmanager
 from urllib.parse import urljoin
 
 from podwright.errors import ImageError
-from podwright.images.auth import Authorizer, check_url
-from podwright.images.credentials import Auth, find_login
-from podwright.images.endpoints import Endpoint, own_endpoint, tls_settings
-from podwright.images.http import Body, NetworkTransport, Response, TransientError, Transport, origin, read_document
+from podwright.images.distribution.auth import Authorizer, check_url
+from podwright.images.distribution.credentials import Auth, find_login
+from podwright.images.distribution.endpoints import Endpoint, own_endpoint, tls_settings
+from podwright.images.distribution.http import (
+    Body,
+    NetworkTransport,
+    Response,
+    TransientError,
+    Transport,
+    origin,
+    read_document,
+)
+from podwright.images.distribution.refusal import refusal
+from podwright.images.distribution.registries import Registries
+from podwright.images.distribution.retry import ATTEMPTS, Clock, Retry, SystemClock, paced
 from podwright.images.reference import Reference
-from podwright.images.refusal import refusal
-from podwright.images.registries import Registries
-from podwright.images.retry import ATTEMPTS, Clock, Retry, SystemClock, paced
 
 MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)

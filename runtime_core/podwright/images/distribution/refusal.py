@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable
 
 from podwright.errors import ImageError
-from podwright.images.http import Response, TransientError, read_document
-from podwright.images.retry import Clock, retry_after
+from podwright.images.distribution.http import Response, TransientError, read_document
+from podwright.images.distribution.retry import Clock, retry_after
 
 MAX_WORDS = 200  # characters of the registry's own
 PASSING = (429, 500, 502, 503, 504)

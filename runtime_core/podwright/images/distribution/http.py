@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from podwright.errors import ImageError
-from podwright.images.proxies import Proxies
-from podwright.images.tls import Tls, tls_failure
+from podwright.images.distribution.proxies import Proxies
+from podwright.images.distribution.tls import Tls, tls_failure
 
 if TYPE_CHECKING:
     import urllib3
@@ -118,7 +118,7 @@ class NetworkTransport:
     def _pool(self, url: str, proxy: str) -> "urllib3.PoolManager":
         import urllib3
 
-        from podwright.images.connections import POOLS
+        from podwright.images.distribution.connections import POOLS
 
         scheme, host, *_ = urlsplit(url)
         key = (scheme, host if host in self._tls else "", proxy)

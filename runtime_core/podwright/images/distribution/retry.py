@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from podwright.errors import ImageError
-from podwright.images.http import TransientError
+from podwright.images.distribution.http import TransientError
 
 ATTEMPTS = 5
 FIRST_WAIT = 0.5  # seconds; doubles each time

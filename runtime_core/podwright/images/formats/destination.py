@@ -14,14 +14,14 @@ from typing import Protocol
 from podwright.errors import HostError, ImageError
 from podwright.files import canonical_json, locked, sync_directory, write_atomic
 from podwright.images import reference as references
-from podwright.images.credentials import Auth
+from podwright.images.distribution.credentials import Auth
+from podwright.images.distribution.registries import Registries
 from podwright.images.documents import Descriptor, parse_manifest, parse_object
+from podwright.images.formats.source import split_path
 from podwright.images.layout import NAME, Layout
 from podwright.images.parallel import Team
 from podwright.images.progress import Progress
 from podwright.images.reference import Reference
-from podwright.images.registries import Registries
-from podwright.images.source import split_path
 
 TRANSPORTS = ("docker://REFERENCE", "oci:DIR[:NAME]", "oci-archive:FILE[:NAME]", "docker-archive:FILE[:REFERENCE]")
 DEFAULT_NAME = "latest"  # of an image in a layout, as a reference's tag
@@ -52,8 +52,8 @@ def open_destination(
     """Open the place that ``text`` names, one of TRANSPORTS; ``source`` is the registry that the image came from."""
     transport, _, rest = text.partition(":")
     if transport == "docker" and rest.startswith("//"):
-        from podwright.images.repository import Repository
-        from podwright.images.upload import RegistryDestination
+        from podwright.images.distribution.repository import Repository
+        from podwright.images.distribution.upload import RegistryDestination
 
         reference = references.parse(rest[2:])
         return RegistryDestination(reference, Repository(reference, registries, auth=auth, push=True), source)
@@ -61,11 +61,11 @@ def open_destination(
     if transport == "oci" and path:
         return LayoutDestination(path, name or DEFAULT_NAME)
     if transport == "oci-archive" and path:
-        from podwright.images.archive import OciArchiveDestination
+        from podwright.images.formats.archive import OciArchiveDestination
 
         return OciArchiveDestination(path, name or DEFAULT_NAME)
     if transport == "docker-archive" and path:
-        from podwright.images.docker_archive import DockerArchiveDestination
+        from podwright.images.formats.docker_archive import DockerArchiveDestination
 
         return DockerArchiveDestination(path, name)
     raise ImageError(f"{text!r} names no place for an image: it must be one of {', '.join(TRANSPORTS)}")

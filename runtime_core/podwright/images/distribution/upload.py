@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote, urljoin
 
 from podwright.errors import ImageError
+from podwright.images.distribution.http import Response, TransientError
+from podwright.images.distribution.repository import Repository
 from podwright.images.documents import Descriptor
-from podwright.images.http import Response, TransientError
 from podwright.images.reference import Reference
-from podwright.images.repository import Repository
 
 WHOLE = 32 << 20  # bytes of a blob that is sent in one request; a larger one is sent in pieces
 PIECE = 16 << 20  # bytes; what is lost when a connection breaks

@@ -4,9 +4,9 @@
 import re
 from typing import NamedTuple
 
+from podwright.images.distribution.registries import Registries
+from podwright.images.distribution.tls import Tls
 from podwright.images.reference import DEFAULT_REGISTRY, Reference
-from podwright.images.registries import Registries
-from podwright.images.tls import Tls
 
 _HUB = "registry-1.docker.io"
 """Where the registry answers that calls itself docker.io."""

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 
 from podwright.errors import ImageError
+from podwright.images.distribution.http import Response, TransientError
+from podwright.images.distribution.repository import Repository
 from podwright.images.documents import Descriptor
-from podwright.images.http import Response, TransientError
-from podwright.images.repository import Repository
 
 PROGRESS = 64 << 10  # bytes; a connection that brought as many was worth it, and the attempts count from one again
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from podwright.errors import ImageError
 from podwright.files import is_locked, sync_directory
-from podwright.images.tarheader import BLOCK, END, Header, padding
+from podwright.images.formats.tarheader import BLOCK, END, Header, padding
 
 
 class TarWriter:

@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 from podwright.errors import ImageError
 from podwright.files import locked
-from podwright.images import gate, inventory, space, usage
+from podwright.images import gate, space
 from podwright.images import reference as references
-from podwright.images.contents import contents
-from podwright.images.garbage import garbage
 from podwright.images.store import ImageStore
-from podwright.images.used import Used
+from podwright.images.upkeep import inventory, usage
+from podwright.images.upkeep.contents import contents
+from podwright.images.upkeep.garbage import garbage
+from podwright.images.upkeep.used import Used
 from podwright.trees import remove_tree
 
 

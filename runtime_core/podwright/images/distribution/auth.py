@@ -12,12 +12,12 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from podwright.errors import ImageError
-from podwright.images.credentials import Login
+from podwright.images.distribution.credentials import Login
+from podwright.images.distribution.endpoints import Endpoint
+from podwright.images.distribution.http import Response, TransientError, Transport, origin, read_document
+from podwright.images.distribution.refusal import refusal
+from podwright.images.distribution.retry import Clock
 from podwright.images.documents import parse_object
-from podwright.images.endpoints import Endpoint
-from podwright.images.http import Response, TransientError, Transport, origin, read_document
-from podwright.images.refusal import refusal
-from podwright.images.retry import Clock
 
 MAX_TOKEN = 1 << 20  # bytes of the token service's answer
 DEFAULT_LIFETIME = 60  # seconds of a token whose service does not tell

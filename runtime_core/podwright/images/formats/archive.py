@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from podwright.errors import ImageError
 from podwright.files import canonical_json
 from podwright.images.documents import OCI_INDEX, Descriptor, digest_of
+from podwright.images.formats.source import pick
+from podwright.images.formats.tarball import Tarball
+from podwright.images.formats.tarwriter import TarWriter
 from podwright.images.hashing import Hashed
 from podwright.images.layout import MARKER, NAME, check_marker, parse_entries
-from podwright.images.source import pick
-from podwright.images.tarball import Tarball
-from podwright.images.tarwriter import TarWriter
 
 
 class OciArchiveSource:

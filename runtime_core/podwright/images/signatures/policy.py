@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from podwright.errors import ConfigError, ImageError
-from podwright.images import requirement, strict
-from podwright.images.identity import asked
+from podwright.images.formats.source import split_path
 from podwright.images.reference import Reference
-from podwright.images.requirement import Evidence, Requirement
-from podwright.images.signature import Repository
-from podwright.images.source import split_path
+from podwright.images.signatures import requirement, strict
+from podwright.images.signatures.identity import asked
+from podwright.images.signatures.requirement import Evidence, Requirement
+from podwright.images.signatures.signature import Repository
 
 MAX_POLICY = 1 << 20  # bytes
 _WITH_PATHS = ("oci", "oci-archive", "dir", "rootfs")

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from podwright.errors import ImageError
-from podwright.images import strict
-from podwright.images.keys import PublicKey
+from podwright.images.signatures import strict
+from podwright.images.signatures.keys import PublicKey
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 SIGN = "https://sigstore.dev/cosign/sign/v1"

@@ -11,15 +11,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from podwright.errors import HostError, ImageError
-from podwright.images import gate, inventory
-from podwright.images.compare import differences
-from podwright.images.contents import Content, contents
+from podwright.images import gate
 from podwright.images.documents import Descriptor
 from podwright.images.layers import Layers
 from podwright.images.layout import Layout
 from podwright.images.store import ImageStore
-from podwright.images.trash import Trash
-from podwright.images.used import Used
+from podwright.images.upkeep import inventory
+from podwright.images.upkeep.compare import differences
+from podwright.images.upkeep.contents import Content, contents
+from podwright.images.upkeep.trash import Trash
+from podwright.images.upkeep.used import Used
 from podwright.trees import remove_tree
 
 _PIECE = 1 << 20  # bytes

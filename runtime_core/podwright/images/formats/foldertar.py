@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 
 from podwright.errors import ImageError
-from podwright.images.tarheader import BLOCK, END, Header, Kind, padding
+from podwright.images.formats.tarheader import BLOCK, END, Header, Kind, padding
 
 CHUNK = 256 * 1024  # bytes
 MAX_PARTS = 256

@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 
 from podwright.errors import ImageError
 from podwright.images.documents import MAX_DOCUMENT
-from podwright.images.gzipped import MAGIC, Gzipped
-from podwright.images.tarheader import BLOCK, MAX_EXTENSION, Header, Kind, parse_block, parse_pax
+from podwright.images.formats.gzipped import MAGIC, Gzipped
+from podwright.images.formats.tarheader import BLOCK, MAX_EXTENSION, Header, Kind, parse_block, parse_pax
 
 MAX_MEMBERS = 65536
 MAX_NAMES = 16 << 20  # bytes, of all names and links together

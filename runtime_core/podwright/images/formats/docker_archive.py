@@ -24,10 +24,10 @@ from podwright.images.documents import (
     parse_manifest,
     parse_object,
 )
+from podwright.images.formats.tarball import Member, Tarball
+from podwright.images.formats.tarwriter import TarWriter
 from podwright.images.hashing import Hashed
 from podwright.images.reference import is_digest
-from podwright.images.tarball import Member, Tarball
-from podwright.images.tarwriter import TarWriter
 
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 

@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from podwright.errors import ImageError
-from podwright.images.credentials import Auth
+from podwright.images.distribution.credentials import Auth
+from podwright.images.distribution.download import download
+from podwright.images.distribution.endpoints import Endpoint, endpoints, tls_settings
+from podwright.images.distribution.http import NetworkTransport, Transport
+from podwright.images.distribution.referrers import Referrer, fallback_tag, next_page, parse_referrers
+from podwright.images.distribution.refusal import Missing
+from podwright.images.distribution.registries import Registries
+from podwright.images.distribution.repository import Repository
+from podwright.images.distribution.retry import ATTEMPTS, Clock, SystemClock
 from podwright.images.documents import INDEXES, MANIFESTS, MAX_DOCUMENT, Descriptor, digest_of
-from podwright.images.download import download
-from podwright.images.endpoints import Endpoint, endpoints, tls_settings
-from podwright.images.http import NetworkTransport, Transport
 from podwright.images.reference import Reference, is_digest
-from podwright.images.referrers import Referrer, fallback_tag, next_page, parse_referrers
-from podwright.images.refusal import Missing
-from podwright.images.registries import Registries
-from podwright.images.repository import Repository
-from podwright.images.retry import ATTEMPTS, Clock, SystemClock
 
 T = TypeVar("T")
 

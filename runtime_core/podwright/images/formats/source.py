@@ -54,7 +54,7 @@ def open_source(text: str) -> Source:
         known = ", ".join(f"{name}:" for name in TRANSPORTS)
         raise ImageError(f"{text!r} names no image: it must begin with one of {known} and go on with a path")
     if transport == "rootfs":
-        from podwright.images.rootfs import RootfsSource
+        from podwright.images.formats.rootfs import RootfsSource
 
         return RootfsSource(_existing(rest, rest))
     path, name = split_path(rest)
@@ -62,10 +62,10 @@ def open_source(text: str) -> Source:
     if transport == "oci":
         return LayoutSource(path, name)
     if transport == "oci-archive":
-        from podwright.images.archive import OciArchiveSource
+        from podwright.images.formats.archive import OciArchiveSource
 
         return OciArchiveSource(path, name)
-    from podwright.images.docker_archive import DockerArchiveSource
+    from podwright.images.formats.docker_archive import DockerArchiveSource
 
     return DockerArchiveSource(path, name)
 

@@ -13,7 +13,7 @@ from podwright.files import canonical_json
 from podwright.images import platform as platforms
 from podwright.images.compression import compression_of, decompress
 from podwright.images.documents import CONFIGS, LAYERS, OCI_MANIFEST, Descriptor, digest_of
-from podwright.images.foldertar import FolderTar
+from podwright.images.formats.foldertar import FolderTar
 from podwright.images.hashing import Hashed
 
 CHUNK = 256 * 1024  # bytes
