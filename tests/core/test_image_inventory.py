@@ -2,6 +2,7 @@
 import fcntl
 import os
 
+from podwright.files import is_held
 from podwright.images.upkeep import inventory
 
 HEX = "0123456789abcdef" * 4
@@ -41,8 +42,8 @@ def test_what_is_held_by_a_lock_of_either_kind(tmp_path):
     for name in ("file", "folder"):
         for how in (fcntl.LOCK_SH, fcntl.LOCK_EX):
             fd = os.open(tmp_path / name, os.O_RDONLY)
-            assert not inventory.is_held(str(tmp_path / name))
+            assert not is_held(str(tmp_path / name))
             fcntl.flock(fd, how)
-            assert inventory.is_held(str(tmp_path / name))
+            assert is_held(str(tmp_path / name))
             os.close(fd)
-    assert not inventory.is_held(str(tmp_path / "none"))
+    assert not is_held(str(tmp_path / "none"))

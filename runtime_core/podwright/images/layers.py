@@ -11,9 +11,8 @@ import os
 from collections.abc import Callable, Iterator
 
 from podwright.errors import ImageError
-from podwright.files import locked, make_folders
+from podwright.files import is_held, locked, make_folders
 from podwright.images.hashing import Hashed
-from podwright.images.upkeep.inventory import is_held
 from podwright.trees import remove_tree
 
 # A layer may unpack to ALWAYS_ALLOWED bytes, and beyond that to MAX_RATIO times its compressed size: gzip makes at most

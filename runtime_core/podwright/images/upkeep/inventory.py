@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What lies in the store's folders, whether an image reaches it or not, told apart by its name."""
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -48,21 +47,6 @@ def take(root: str) -> Inventory:
         elif entry.name != ".lock":
             foreign.append(entry.path)
     return Inventory(sorted(blobs), sorted(layers), sorted(unfinished), sorted(foreign))
-
-
-def is_held(path: str) -> bool:
-    """Tell whether what is unfinished belongs to a process that lives: it holds a lock on it."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:  # gone, or nothing that a writer of ours makes
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _scan(folder: str) -> Iterator[os.DirEntry[str]]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from podwright.errors import ImageError
-from podwright.files import locked
+from podwright.files import is_held, locked
 from podwright.images import gate, space
 from podwright.images import reference as references
 from podwright.images.store import ImageStore
@@ -104,7 +104,7 @@ class _Doomed(NamedTuple):
         found, held = contents(store.layout), inventory.take(store.root)
         chosen = garbage(found, held, used, images=images)
         nameless = set(garbage(found, held, used, images=False).blobs)
-        leftovers = [path for path in held.unfinished if not inventory.is_held(path)]
+        leftovers = [path for path in held.unfinished if not is_held(path)]
         trees = [path for path in leftovers if os.path.isdir(path)]
         files = [path for path in leftovers if path not in trees]
         above = filter(os.path.isdir, map(store.parents.above, chosen.layers))

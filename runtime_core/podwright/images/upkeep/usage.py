@@ -4,6 +4,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
+from podwright.files import is_held
 from podwright.images import gate
 from podwright.images.store import ImageStore
 from podwright.images.upkeep import inventory
@@ -89,7 +90,7 @@ def usage(store: ImageStore, used: Callable[[], Used]) -> Usage:
         found = contents(store.layout)
         held = inventory.take(store.root)
         use = used()
-        leftovers = sum(size_of(path) for path in held.unfinished if not inventory.is_held(path))
+        leftovers = sum(size_of(path) for path in held.unfinished if not is_held(path))
         blobs = [
             Blob(digest, size_of(store.layout.blob_path(digest)), _names(found, digest, "blobs"))
             for digest in held.blobs
