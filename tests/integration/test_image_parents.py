@@ -12,6 +12,7 @@ import treewalk
 from imagetools import entry, make_layout
 from podwright.images.upkeep.prune import prune
 from podwright.images.upkeep.used import Used
+from podwright.images.upkeep.verify import verify
 from storetools import import_layout
 
 NAME = "localhost/parents:1"
@@ -124,3 +125,28 @@ def test_it_goes_with_its_topmost_layer(store, image_of):
     prune(store, lambda: Used({}, {}), all=True)
     assert os.listdir(f"{store.root}/parents") == [".lock"]
     assert os.listdir(f"{store.root}/layers") == [".lock"]
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda path: os.chmod(f"{path}/d", 0o777), "d has the mode 0777 instead of 2750"),
+        (lambda path: os.chown(f"{path}/d", 9, 9), "d has the owner 9:9 instead of 3:4"),
+        (lambda path: os.mkdir(f"{path}/e"), "e is not of this layer"),
+        (lambda path: os.rmdir(f"{path}/d"), "d is missing"),
+    ],
+)
+def test_verify_finds_one_that_was_edited_and_it_is_made_again(store, image_of, harm, reason):
+    image = image_of([private("d")], [entry("d/x", "x")])
+    path, *_ = store.lower_dirs(image)
+    unused, used = Used({}, {}), Used({}, {image.diff_ids[-1]: ["pod default/a"]})
+    assert verify(store, lambda: unused).damages == []
+    harm(path)
+    (damage,) = verify(store, lambda: used).damages
+    assert (damage.kind, damage.name, damage.images) == ("parents", image.diff_ids[-1], [image.reference])
+    assert damage.reason == f"{reason} (left: pod default/a lies on it; delete that, and verify again)"
+    (damage,) = verify(store, lambda: unused).damages
+    assert (damage.reason, damage.removed) == (reason, True)
+    assert not os.path.exists(path)
+    assert store.lower_dirs(image)[0] == path
+    assert verify(store, lambda: unused).damages == []

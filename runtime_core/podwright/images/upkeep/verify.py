@@ -15,6 +15,7 @@ from podwright.images import gate
 from podwright.images.documents import Descriptor
 from podwright.images.layers import Layers
 from podwright.images.layout import Layout
+from podwright.images.parents import Parents
 from podwright.images.store import ImageStore
 from podwright.images.upkeep import inventory
 from podwright.images.upkeep.compare import differences
@@ -30,9 +31,10 @@ class Damage(NamedTuple):
     """Something in the store that is not as it should be."""
 
     kind: str
-    """``blob``, ``layer``, ``image`` (its documents are wrong), or ``foreign`` (a file of somebody else)."""
+    """``blob``, ``layer``, ``parents`` (the directories on top of an image's layers), ``image`` (its documents are
+    wrong), or ``foreign`` (a file of somebody else)."""
     name: str
-    """The digest, the diff-id, the full reference, or the path."""
+    """The digest, the diff-id (for parents that of the topmost layer), the full reference, or the path."""
     images: list[str]
     """The names that reach it."""
     reason: str
@@ -71,8 +73,9 @@ def verify(store: ImageStore, used: Callable[[], Used]) -> Verified:
             blobs = _check_blobs(store.layout, held.blobs, found)
             sound = set(held.blobs) - {suspect.damage.name for suspect in blobs}
             layers, unchecked = _check_layers(store, held.layers, found, sound, trash)
+            parents = _check_parents(store, {suspect.damage.name for suspect in layers}, trash)
         damages = [
-            *_take_out(store, [*blobs, *layers], used, trash),
+            *_take_out(store, [*blobs, *layers, *parents], used, trash),
             *_missing(found, held.blobs),
             *(
                 Damage("image", content.name, [content.name], fault, False)
@@ -165,6 +168,29 @@ def _layer_fault(store: ImageStore, diff_id: str, blob: Descriptor, trash: Trash
         return error.message
     finally:
         remove_tree(again.path(diff_id))
+    return _told(found)
+
+
+def _check_parents(store: ImageStore, damaged: Collection[str], trash: Trash) -> list[_Suspect]:
+    """Make what lies on top of the layers of each image once more, from layers that are sound, and compare."""
+    again = Parents(f"{trash.path}/parents")
+    since = os.stat(trash.path).st_mtime_ns
+    suspects = []
+    for image in store.list():
+        path = store.parents.path(image.diff_ids) if image.diff_ids else ""
+        if not os.path.isdir(path) or not all(map(store.layers.has, image.diff_ids)):
+            continue
+        if any(diff_id in damaged for diff_id in image.diff_ids):
+            continue
+        layers = list(dict.fromkeys(map(store.layers.path, reversed(image.diff_ids))))
+        fault = _told(list(differences(again.make(image.diff_ids, layers), path, since)))
+        if fault:
+            damage = Damage("parents", image.diff_ids[-1], [image.reference], fault, False)
+            suspects.append(_suspect(damage, path))
+    return suspects
+
+
+def _told(found: Sequence[str]) -> str:
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0]}{more}" if found else ""
 
@@ -198,14 +224,14 @@ def _take_out(store: ImageStore, suspects: Sequence[_Suspect], used: Callable[[]
 
 def _removed(suspect: _Suspect, used: Mapping[str, Sequence[str]], trash: Trash) -> Damage:
     damage = suspect.damage
-    if damage.kind == "layer" and damage.name in used:
+    if damage.kind != "blob" and damage.name in used:
         return _left(damage, f"{', '.join(used[damage.name])} lies on it; delete that, and verify again")
     if suspect.identity is None or _identity(suspect.path) != suspect.identity:
         return _left(damage, "it was replaced meanwhile")
-    if damage.kind == "layer":
-        trash.take(suspect.path)
-    else:
+    if damage.kind == "blob":
         os.unlink(suspect.path)
+    else:
+        trash.take(suspect.path)
     return damage._replace(removed=True)
 
 
