@@ -63,6 +63,7 @@ PEERS = (
     Need("util-linux", "unshare"),
     Need("git", "git"),
     Need("strace", "strace"),
+    Need("zstd", "zstd"),
     Need("crun", "crun"),
     Need("containerd", "ctr"),
     Need("debootstrap", "debootstrap"),
