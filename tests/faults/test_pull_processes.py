@@ -195,7 +195,8 @@ def test_a_pull_that_is_told_to_end_ends_at_once_and_is_taken_up(store: Store, r
     blobs = blobs_of(registry.add_layout(make_layout(tmp_path / "layout", [noise(2_000_000), []]), "image", "1"))
     gate = Gate(1_000_000)
     registry.lie("/blobs/", gate)
-    command = [Path(sys.executable).with_name("podwright"), "pull", registry.reference]
+    # whoever runs the tests in the background may ignore SIGINT, and their children with them
+    command = ["env", "--default-signal=INT", Path(sys.executable).with_name("podwright"), "pull", registry.reference]
     with subprocess.Popen(command, env=environment(store.root), stderr=subprocess.PIPE) as pull:
         assert gate.reached.wait(60)
         pull.send_signal(number)
