@@ -2,6 +2,7 @@
 """containerd's shim runs its containers with podwright-oci."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -35,7 +36,7 @@ class Containerd:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pwcontainerd-", dir="/var/tmp"))
         self.run = Path(tempfile.mkdtemp(prefix="pwctr-", dir="/run"))
-        self.namespace = self.run.name
+        self.namespace = f"pwctr-{secrets.token_hex(4)}"  # the folder's name may end with "_", which is no name there
         config = self.folder / "config.toml"
         config.write_text(CONFIG.format(folder=self.folder, run=self.run))
         with (self.folder / "log").open("wb") as log:
