@@ -3,8 +3,9 @@
 """A real Debian image of four layers pulled and unpacked: Podwright beside podman, and beside skopeo with umoci.
 
 Same image, same registry (Debian's, on loopback), same run, always into an empty store. Each round takes the three in
-an order that alternates; the figures are medians. As root. Before each pull the disk is at rest: Podwright brings an
-image to the disk before it says that it is there, and should not have to write what the others left.
+an order that alternates; the figures are medians. As root. Before each pull the disk is at rest, so that nobody has to
+write what another left: Podwright brings the compressed layers to the disk before it says that the image is there, and
+the unpacked ones after that, in a process that is not part of its figures; the others leave both to the kernel.
 
 Stores lie on a file system of the benchmark's own, and stay until the end: ext4 does not use an inode again for half a
 minute after its file went, and looks at each of those whenever it makes a file, which costs whoever comes next seconds.

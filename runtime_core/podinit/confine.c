@@ -75,7 +75,7 @@ static const uint32_t allowed[] = {
 	SYS_read, SYS_write, SYS_writev, SYS_pwrite64, SYS_close, SYS_fcntl, SYS_lseek,                // streams
 	SYS_openat, SYS_openat2, SYS_getdents64, SYS_fchdir,                                           // looking up
 	SYS_fstat, SYS_newfstatat, SYS_statx, SYS_fstatfs, SYS_fgetxattr,                              // looking at
-	SYS_mkdirat, SYS_mknodat, SYS_symlinkat, SYS_linkat, SYS_unlinkat, SYS_ftruncate, SYS_syncfs,  // making
+	SYS_mkdirat, SYS_mknodat, SYS_symlinkat, SYS_linkat, SYS_unlinkat, SYS_ftruncate,               // making
 	SYS_fchown, SYS_fchownat, SYS_fchmod, SYS_fchmodat, SYS_fsetxattr, SYS_lsetxattr, SYS_utimensat, // attributes
 	SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise,                          // memory
 	SYS_geteuid, SYS_getegid, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_restart_syscall,

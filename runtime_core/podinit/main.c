@@ -13,6 +13,7 @@ static const struct {
 	{ "create", create_main },
 	{ "exec", exec_main },
 	{ "unpack", unpack_main },
+	{ "settle", settle_main },
 	{ "hold", hold_main },
 };
 
@@ -22,7 +23,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], jobs[i].name) == 0)
 			return jobs[i].main(argc - 1, argv + 1);
 	fputs("usage: podinit supervise POD_DIR RUN_DIR | create DIR DESCRIPTORS | exec FILE DESCRIPTORS | unpack DIR | "
-	      "hold SECONDS\n",
+	      "settle LAYER... | hold SECONDS\n",
 	      stderr);
 	return 2;
 }

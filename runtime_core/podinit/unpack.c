@@ -98,8 +98,6 @@ int unpack_main(int argc, char **argv)
 		result = tar_drain(&tar, &failure);
 	if (result == 0)
 		result = extract_finish(&extract, &failure);
-	if (result == 0 && syncfs(root) < 0) // before the caller's rename, so that a crash leaves all or nothing
-		result = fail(&failure, "cannot sync: %m");
 	if (result < 0)
 		report(entry.name[0] ? entry.name : "layer", &failure);
 	return result < 0;

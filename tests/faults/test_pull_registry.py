@@ -136,7 +136,7 @@ def test_another_content(store: Store, registry, blob):
     true = registry.blobs[blob.digest]
     registry.blobs[blob.digest] = true[:-1] + bytes([true[-1] ^ 1])
     store.pull(registry.reference).refused(f"the blob {blob.digest} came with other content", "its digest is sha256:")
-    assert store.unfinished() == {}, "nobody can go on with a lie"
+    assert blob.digest not in store.unfinished(), "nobody can go on with a lie"
     assert blob.digest not in store.blobs()
     registry.blobs[blob.digest] = true
     store.pull(registry.reference).well()
@@ -151,7 +151,7 @@ def test_a_blob_that_is_too_short(store: Store, registry, blob):
 def test_a_blob_that_is_too_long(store: Store, registry, blob):
     registry.blobs[blob.digest] += b"more"
     store.pull(registry.reference).refused(f"the blob {blob.digest} comes with ", f"must have {blob.size}")
-    assert store.unfinished() == {}
+    assert blob.digest not in store.unfinished()
 
 
 @pytest.mark.parametrize("about", ["blob", "manifest"])

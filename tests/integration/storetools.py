@@ -5,14 +5,17 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import podwright
+from podtools import eventually
 from podwright.errors import ImageError
 from podwright.images.formats.source import LayoutSource, split_path
+from podwright.images.layers import UNSETTLED
 from podwright.images.store import Image, ImageStore
 
 PODINIT = str(Path(podwright.__file__).parent / "_bin" / "podinit")
@@ -48,8 +51,20 @@ def read(store: ImageStore, image: Image, name: str) -> str:
 
 
 def import_layout(store: ImageStore, path: Path | str, reference: str) -> Image:
+    """Take an image from an OCI layout, and wait until its layers are on the disk."""
+    image = take_layout(store, path, reference)
+    for diff_id in image.diff_ids:
+        eventually(partial(is_settled, store.layers.path(diff_id)), "the layers to be on the disk")
+    return image
+
+
+def take_layout(store: ImageStore, path: Path | str, reference: str) -> Image:
     """Take an image from an OCI layout: ``path`` is its folder, or ``folder:name``."""
     return store.take(LayoutSource(*split_path(str(path))), reference)
+
+
+def is_settled(layer: str) -> bool:
+    return not os.path.isdir(layer) or UNSETTLED not in os.listxattr(layer)
 
 
 def refused(

@@ -8,6 +8,8 @@ import stat
 import sys
 from typing import Any
 
+_PASSING = "trusted.overlay.unsettled"  # on a layer until it is on the disk
+
 
 def snapshot(root: str | os.PathLike[str], *, times: bool = True) -> dict[str, dict[str, Any]]:
     """Map each path below (and including) ``root`` to its type, mode, owner, time, links, attributes and content.
@@ -45,7 +47,7 @@ def _describe(path: bytes, times: bool) -> dict[str, Any]:
         about |= {"size": info.st_size, "links": info.st_nlink}
         with open(path, "rb") as file:
             about["content"] = hashlib.file_digest(file, "sha256").hexdigest()
-    attributes = os.listxattr(path, follow_symlinks=False)
+    attributes = set(os.listxattr(path, follow_symlinks=False)) - {_PASSING}
     about["xattrs"] = {name: os.getxattr(path, name, follow_symlinks=False).hex() for name in sorted(attributes)}
     return about
 

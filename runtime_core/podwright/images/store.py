@@ -142,6 +142,7 @@ class ImageStore:
             raise ImageError("its manifest is missing from the store: pull it again")
         with gate.shared(self.root):
             self._fetch(_nowhere, _SILENT).run(_contents(parse_manifest(data), image.config))
+            self.layers.settle(image.diff_ids)
 
     # ---- into the store ----
 
@@ -185,9 +186,11 @@ class ImageStore:
                 annotations = {NAME: name, SOURCE: digest_of(top)}
                 entry = Entry(descriptor, annotations, platform_of(config, platform))
                 self.layout.record(entry)
+                image = describe(entry, manifest, config)
+                self.layers.settle(image.diff_ids)
         finally:
             source.close()
-        return describe(entry, manifest, config)
+        return image
 
     def _config(self, fetch: "Fetch", manifest: Manifest, platform: Platform | None) -> dict[str, Any]:
         """Return the configuration; its blob comes first, for it tells what the layers are."""

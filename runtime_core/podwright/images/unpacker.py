@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``podinit unpack``: the process that makes a folder of a layer's tar, confined to that folder."""
+"""The processes that work on layers.
+
+``podinit unpack`` makes a folder of a layer's tar, confined to that folder; ``podinit settle`` brings it to the disk.
+"""
 
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from podwright.images.space import Full
 
@@ -12,7 +15,7 @@ _NO_SPACE = ("No space left on device", "Quota exceeded")  # as musl has them, w
 
 
 def unpack(podinit: str, folder: str, pieces: Iterator[bytes]) -> str:
-    """Have ``podinit`` fill ``folder`` with the content of a tar; what it wrote is on the disk when this returns.
+    """Have ``podinit`` fill ``folder`` with the content of a tar.
 
     Returns "" or the line in which it says why it gave up; it may not have asked for all pieces then. Raises OSError
     when the disk is full.
@@ -46,6 +49,13 @@ def unpack(podinit: str, folder: str, pieces: Iterator[bytes]) -> str:
     if line.endswith(_NO_SPACE):
         raise Full(line, folder)
     return line or f"podinit ended with status {status}"
+
+
+def settle(podinit: str, folders: Sequence[str]) -> None:
+    """Start what brings layers to the disk, and takes their mark away then; it goes on when this has returned."""
+    nowhere = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in (0, 1, 2)]
+    argv = ["podinit", "settle", *folders]
+    _exit_status(os.posix_spawn(podinit, argv, {}, file_actions=nowhere, setsigmask=[]))
 
 
 def _exit_status(pid: int) -> int | None:

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing
 
+from podwright.images.layers import UNSETTLED
 from podwright.trees import walk_tree
 
 _PIECE = 1 << 20  # bytes
@@ -19,7 +20,7 @@ _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
 }
-_OF_THE_HOST = "security.selinux"  # an attribute that the host's own policy gives and changes
+_OURS = {"security.selinux", UNSETTLED}  # attributes that come and go: the host's own policy's, and that of a new layer
 
 
 def differences(expected: str, actual: str, since: int) -> Iterator[str]:
@@ -118,7 +119,7 @@ def _compare_content(name: str, fd: int, other: int, good: os.stat_result) -> li
 
 def _attributes(name: str, fd: int) -> dict[str, str]:
     path = f"/proc/self/fd/{fd}/{name}"
-    names = sorted(set(os.listxattr(path, follow_symlinks=False)) - {_OF_THE_HOST})
+    names = sorted(set(os.listxattr(path, follow_symlinks=False)) - _OURS)
     return {each: os.getxattr(path, each, follow_symlinks=False).hex() for each in names}
 
 
