@@ -84,6 +84,15 @@ class Guest:
         """Write a file in the guest."""
         self.sh(f"mkdir -p $(dirname {shlex.quote(path)}); cat >{shlex.quote(path)}", stdin=content)
 
+    def lose_power(self) -> None:
+        """Start anew with nothing but what has reached the disk."""
+        boot = "cat /proc/sys/kernel/random/boot_id"
+        before = self.sh(boot)
+        self.run("(sleep 1; echo b >/proc/sysrq-trigger) >/dev/null 2>&1 </dev/null &")
+        time.sleep(2)
+        self._wait()
+        assert self.sh(boot) != before, "it runs as if nothing had been"
+
     def close(self) -> None:
         """End the emulator."""
         if self._process is None:
