@@ -25,15 +25,15 @@ from podwright.manifest import lone, names
 from podwright.plan.model import Observed, Plan
 from podwright.pods.logs import read_log
 from podwright.pods.native import NativePods
+from podwright.pods.objects import ObjectStore
 from podwright.pods.orchestrator import Orchestrator
-from podwright.pods.secrets import SecretStore
 from podwright.pods.status import is_ready, not_ready_reason
 from podwright.pods.store import NameLock, PodStore, Record
 from podwright.runtime_errors import host_errors
 
 if TYPE_CHECKING:
     from podwright.runtime_images import Images
-    from podwright.runtime_secrets import Secrets
+    from podwright.runtime_objects import Objects
 
 PODINIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "podinit")
 
@@ -79,8 +79,8 @@ class Runtime:
         self._store = PodStore(self.config.root, self.config.run)
         self._images = ImageStore(self.config.root, podinit=PODINIT, registries=Registries.of(self.config))
         self._native = NativePods(self.config, self._store, PODINIT, self._images)
-        self._secrets = SecretStore(self.config.root)
-        self._orchestrator = Orchestrator(self._store, self._native, self._images, self._secrets)
+        self._objects = ObjectStore(self.config.root)
+        self._orchestrator = Orchestrator(self._store, self._native, self._images, self._objects)
 
     @property
     def images(self) -> "Images":
@@ -90,11 +90,11 @@ class Runtime:
         return Images(self._images, self.config)
 
     @property
-    def secrets(self) -> "Secrets":
-        """The Secrets of this host, which its pods may name."""
-        from podwright.runtime_secrets import Secrets
+    def objects(self) -> "Objects":
+        """The ConfigMaps and Secrets of this host, which its pods may name."""
+        from podwright.runtime_objects import Objects
 
-        return Secrets(self._secrets)
+        return Objects(self._objects)
 
     @host_errors()
     def plan(self, manifest: dict[str, Any]) -> Plan:

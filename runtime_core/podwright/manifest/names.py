@@ -32,6 +32,8 @@ ABSOLUTE_PATH = "^(/.*)?$"
 """An absolute path on one line, or nothing."""
 SOME_PATH = "^/.*$"
 """An absolute path on one line."""
+CONFIG_KEY = "^[-._a-zA-Z0-9]+$"
+"""A key in a ConfigMap or Secret, but ``.`` and what starts with ``..``; at most SUBDOMAIN_LENGTH characters."""
 
 LABEL_LENGTH = 63
 SUBDOMAIN_LENGTH = 253
@@ -49,6 +51,7 @@ MEANING = {
     IMAGE: "must be an image reference such as registry.example.com/team/app:1.2 (the path in lower case)",
     ABSOLUTE_PATH: "must be an absolute path",
     SOME_PATH: "must be an absolute path",
+    CONFIG_KEY: "the key must be letters, digits, '-', '_' and '.', at most 253, and be no '.' nor start with '..'",
 }
 """Pattern to the words of an error."""
 

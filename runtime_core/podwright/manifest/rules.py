@@ -21,7 +21,7 @@ _SECURITY_ANNOTATIONS = ("container.apparmor.security.beta.kubernetes.io/", "con
 
 def faults_of(pod: dict[str, Any]) -> list[Fault]:
     """Return the faults of a Pod whose structure has been checked."""
-    return [*_metadata(pod["metadata"]), *_spec(pod["spec"])]
+    return [*metadata_faults_of(pod["metadata"]), *_spec(pod["spec"])]
 
 
 def canonical_ip(text: str) -> str | None:
@@ -36,7 +36,8 @@ def canonical_ip(text: str) -> str | None:
     return None
 
 
-def _metadata(metadata: dict[str, Any]) -> Iterator[Fault]:
+def metadata_faults_of(metadata: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with the labels and annotations of an object."""
     for key, value in (metadata.get("labels") or {}).items():
         field = f"metadata.labels{in_brackets(key)}"
         if not names.is_label_key(key):
