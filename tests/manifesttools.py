@@ -47,8 +47,38 @@ _quantity = {
     "cpu": st.sampled_from([1, 0.5, 2.0, "100m", "0.1", "1500m", "1.5", "1e-3", "2k"]),
     "memory": st.sampled_from([1048576, "1Mi", "1024Ki", "64m", "128M", "1.5Gi", "1e9", "1536Mi", 2.0e9]),
 }
+_optional = {"optional": st.none() | st.booleans()}
+_kept_key = {"name": st.sampled_from(["kept", "a.b"]), "key": st.sampled_from(["k", ".k", "a_B-1"])}
+_value_from = st.one_of(
+    _object({"configMapKeyRef": _object(_kept_key, _optional)}, {"secretKeyRef": st.none()}),
+    _object({"secretKeyRef": _object(_kept_key, _optional)}, {}),
+    _object(
+        {
+            "fieldRef": _object(
+                {"fieldPath": st.sampled_from(["metadata.name", "metadata.labels['a/b']", "status.podIP"])},
+                {"apiVersion": st.sampled_from(["v1", "", None])},
+            )
+        },
+        {},
+    ),
+    _object(
+        {
+            "resourceFieldRef": _object(
+                {"resource": st.sampled_from(["limits.memory", "requests.ephemeral-storage"])},
+                {"divisor": st.sampled_from([None, 0, "1Mi", 1, "1024Ki"]), "containerName": st.none() | _label},
+            )
+        },
+        {},
+    ),
+)
+_env_from = st.lists(
+    _object({"configMapRef": _object({"name": st.just("kept")}, _optional)}, {"prefix": st.sampled_from(["", "P_"])})
+    | _object({"secretRef": _object({"name": st.just("kept")}, _optional)}, {"prefix": st.none()}),
+    max_size=2,
+)
 _env = st.lists(
-    _object({"name": _env_name}, {"value": st.one_of(st.none(), _reference)}),
+    _object({"name": _env_name}, {"value": st.one_of(st.none(), _reference)})
+    | _object({"name": _env_name, "valueFrom": _value_from}, {"value": st.sampled_from(["", None])}),
     max_size=5,
     unique_by=lambda item: item["name"],
 )
@@ -113,6 +143,7 @@ _container = _object(
         "args": st.none() | st.lists(_text, max_size=2),
         "workingDir": st.sampled_from(["/", "/a b", "", None]),
         "env": _env | st.none(),
+        "envFrom": _env_from | st.none(),
         "ports": _ports,
         "resources": st.none() | _object({}, {"limits": st.none() | _object({}, _quantity)}),
         "securityContext": _context | st.none(),

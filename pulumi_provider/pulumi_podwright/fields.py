@@ -12,11 +12,57 @@ from pulumi import Input
 Quantity = Input[str] | Input[int] | Input[float]
 
 
+class ObjectFieldSelector(TypedDict):
+    """A field of the container, such as ``metadata.name``, ``metadata.labels['key']`` or ``status.podIP``."""
+
+    fieldPath: Input[str]
+
+
+class ResourceFieldSelector(TypedDict):
+    """A limit or request of the container."""
+
+    resource: Input[str]
+    divisor: NotRequired[Quantity]
+
+
+class KeySelector(TypedDict):
+    """A value of a ConfigMap or Secret."""
+
+    name: Input[str]
+    key: Input[str]
+    optional: NotRequired[Input[bool]]
+
+
+class EnvVarSource(TypedDict, total=False):
+    """Where a variable's value comes from: one of these."""
+
+    fieldRef: Input[ObjectFieldSelector]
+    resourceFieldRef: Input[ResourceFieldSelector]
+    configMapKeyRef: Input[KeySelector]
+    secretKeyRef: Input[KeySelector]
+
+
 class EnvVar(TypedDict):
     """An environment variable."""
 
     name: Input[str]
     value: NotRequired[Input[str]]
+    valueFrom: NotRequired[Input[EnvVarSource]]
+
+
+class EnvSource(TypedDict):
+    """A ConfigMap or Secret."""
+
+    name: Input[str]
+    optional: NotRequired[Input[bool]]
+
+
+class EnvFromSource(TypedDict, total=False):
+    """Many variables at once: of a ConfigMap or of a Secret."""
+
+    prefix: Input[str]
+    configMapRef: Input[EnvSource]
+    secretRef: Input[EnvSource]
 
 
 class ContainerPort(TypedDict):

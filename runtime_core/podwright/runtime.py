@@ -78,8 +78,8 @@ class Runtime:
         self.config = config or load()
         self._store = PodStore(self.config.root, self.config.run)
         self._images = ImageStore(self.config.root, podinit=PODINIT, registries=Registries.of(self.config))
-        self._native = NativePods(self.config, self._store, PODINIT, self._images)
         self._objects = ObjectStore(self.config.root)
+        self._native = NativePods(self.config, self._store, PODINIT, self._images, self._objects)
         self._orchestrator = Orchestrator(self._store, self._native, self._images, self._objects)
 
     @property

@@ -28,6 +28,14 @@ KUBERNETES = {
     ),
     "ContainerPort": "name hostPort containerPort protocol hostIP",
     "EnvVar": "name value valueFrom",
+    "EnvVarSource": "fieldRef resourceFieldRef configMapKeyRef secretKeyRef fileKeyRef",
+    "ObjectFieldSelector": "apiVersion fieldPath",
+    "ResourceFieldSelector": "containerName resource divisor",
+    "ConfigMapKeySelector": "name key optional",
+    "SecretKeySelector": "name key optional",
+    "EnvFromSource": "prefix configMapRef secretRef",
+    "ConfigMapEnvSource": "name optional",
+    "SecretEnvSource": "name optional",
     "ResourceRequirements": "limits requests claims",
     "SecurityContext": (
         "capabilities privileged seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot "

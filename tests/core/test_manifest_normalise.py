@@ -210,10 +210,10 @@ def test_any_manifest_is_normalised_or_refused_in_one_line_a_fault(manifest: Any
             8080,
         ),
         (
-            with_container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]),
-            "env[0].valueFrom: not supported by this release of podwright; give the variable a value",
+            with_container(env=[{"name": "A", "valueFrom": {"fileKeyRef": {"path": "a"}}}]),
+            "valueFrom.fileKeyRef: not supported by this release of podwright; use configMapKeyRef or secretKeyRef",
             None,
-            '{"fieldRef": {"fieldPath": "metadata.name"}}',
+            '{"path": "a"}',
         ),
         (
             pod(securityContext={"fsGroup": 0}),
@@ -327,6 +327,9 @@ PLACES = {
     "Container": lambda fields: with_container(**fields),
     "ContainerPort": lambda fields: with_container(ports=[{"containerPort": 80, **fields}]),
     "EnvVar": lambda fields: with_container(env=[{"name": "A", **fields}]),
+    "EnvVarSource": lambda fields: with_container(
+        env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}, **fields}}]
+    ),
     "ResourceRequirements": lambda fields: with_container(resources=fields),
     "SecurityContext": lambda fields: with_container(securityContext=fields),
     "PodSecurityContext": lambda fields: pod(securityContext=fields),

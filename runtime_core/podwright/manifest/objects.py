@@ -7,7 +7,6 @@ is said without quoting its data.
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -84,13 +83,6 @@ def check_update(kept: dict[str, Any], desired: dict[str, Any]) -> None:
             raise error([Fault(field, f"the {kind} {name} is immutable, so this cannot change; {way_out}")])
 
 
-def is_key(text: object) -> bool:
-    """Tell whether it may be the key of a value: a file's name, of few characters."""
-    if not isinstance(text, str) or text in (".", "..") or text.startswith(".."):
-        return False
-    return len(text) <= names.SUBDOMAIN_LENGTH and re.fullmatch(names.CONFIG_KEY, text) is not None
-
-
 def metadata_faults(document: dict[str, Any]) -> Iterator[Fault]:
     """Yield what is wrong with an object's name, namespace, labels and annotations."""
     kind, metadata = document.get("kind"), document.get("metadata")
@@ -145,7 +137,7 @@ def _value_faults(
         return
     for key, value in (document.get(field) or {}).items():
         where = f"{field}{in_brackets(key)}"
-        if not is_key(key):
+        if not (isinstance(key, str) and names.is_config_key(key)):
             yield Fault(where, names.MEANING[names.CONFIG_KEY], key)
             continue
         content = b"" if value is None else decode(value)

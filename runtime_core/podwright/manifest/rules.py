@@ -7,7 +7,7 @@ Each function takes a part of a Pod whose structure is right and yields the faul
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from podwright.manifest import names, quantity, security, volumes
+from podwright.manifest import env_sources, names, quantity, security, volumes
 from podwright.manifest.faults import Fault
 from podwright.manifest.paths import in_brackets
 
@@ -95,6 +95,7 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
 
 def _container(container: dict[str, Any], field: str) -> Iterator[Fault]:
     yield from _unique(container.get("env") or [], lambda variable: variable["name"], f"{field}.env", "name")
+    yield from env_sources.faults_of(container, field)
     ports = container.get("ports") or []
     for index, port in enumerate(ports):
         if port.get("name") and not names.is_port_name(port["name"]):

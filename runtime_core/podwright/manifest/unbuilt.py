@@ -65,7 +65,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
     "NodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "PodAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "Container": {
-        "envFrom": Refused("remove it, and list the variables in env"),
         "restartPolicy": Refused("remove it, or use spec.restartPolicy"),
         "restartPolicyRules": _PLAIN,
         # NotRequired is what happens here: new limits are written to the running container's cgroup.
@@ -85,7 +84,7 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "hostPort": Refused("remove it, and connect to the pod's IP address"),
         "hostIP": Refused("remove it, and connect to the pod's IP address"),
     },
-    "EnvVar": {"valueFrom": Refused("give the variable a value", _never)},
+    "EnvVarSource": {"fileKeyRef": Refused("use configMapKeyRef or secretKeyRef", _never)},
     "ResourceRequirements": {"claims": _PLAIN},
     "SecurityContext": {
         "seLinuxOptions": Refused(_LABELS),

@@ -14,7 +14,7 @@ from podwright.errors import AgentError
 from podwright.files import canonical_json, make_folders, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
-from podwright.manifest.expand import expand, expand_env
+from podwright.manifest.expand import expand
 from podwright.manifest.lone import is_stopped
 from podwright.manifest.names import hostname_of
 from podwright.manifest.qos import qos_class
@@ -25,7 +25,9 @@ from podwright.oci.plan import compile_plan
 from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import external, settings, volumes
+from podwright.pods import environment, external, settings, volumes
+from podwright.pods.facts import Facts
+from podwright.pods.sources import Finder, Sources
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
@@ -37,11 +39,12 @@ SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
 class NativePods:
     """The pod manager of runtime class ``pod-containers``."""
 
-    def __init__(self, config: Config, store: PodStore, podinit: str, images: ImageStore) -> None:
+    def __init__(self, config: Config, store: PodStore, podinit: str, images: ImageStore, objects: Finder) -> None:
         self._config = config
         self._store = store
         self._podinit = podinit
         self._images = images
+        self._objects = objects
         self._addresses = host.pool(config)
         self._gateway = parse(config.network_subnet).gateway
 
@@ -56,6 +59,8 @@ class NativePods:
     def check(self, record: Record, images: dict[str, Image]) -> None:
         """Refuse what this host, or an image, cannot give; touches nothing."""
         settings.check(record, images, self._images, self._config.root)
+        for container in record.containers:
+            environment.declared(container, self._sources(record), self._facts(record, ""))
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
@@ -70,7 +75,9 @@ class NativePods:
         runtime = external.sandbox_entry(wanted, self._store.run_dir(record.uid), directories[SANDBOX])
         for container in record.containers:
             name = container["name"]
-            self._write_plan(record, container, images.get(name), directories[name], groups, runtime=runtime)
+            self._write_plan(
+                record, container, images.get(name), directories[name], groups, address=address, runtime=runtime
+            )
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
         plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
@@ -82,11 +89,14 @@ class NativePods:
         groups = self._cgroups()
         groups.update(record.uid, *self._limits(record))
         runtime = external.recorded_entry(self._store.pod_dir(record.uid))
+        address = self._addresses.all().get(record.uid, "") if restart else ""
         for container in record.containers:
             name = container["name"]
             if name in restart:
                 directories = groups.directories(record.uid, name)
-                self._write_plan(record, container, images.get(name), directories, groups, runtime=runtime)
+                self._write_plan(
+                    record, container, images.get(name), directories, groups, address=address, runtime=runtime
+                )
         if restart:
             grace = record.pod["spec"]["terminationGracePeriodSeconds"]
             self.supervisor(record.uid).update(restart, grace)
@@ -133,6 +143,12 @@ class NativePods:
             )
             for record in records
         ]
+
+    def _sources(self, record: Record) -> Sources:
+        return Sources(self._objects, record.namespace)
+
+    def _facts(self, record: Record, address: str) -> Facts:
+        return Facts(record.pod, record.uid, address, self._gateway, self._config.root)
 
     def _cgroups(self) -> CgroupManager:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
@@ -182,6 +198,7 @@ class NativePods:
         cgroups: list[str],
         groups: CgroupManager,
         *,
+        address: str,
         runtime: dict[str, Any] | None,
     ) -> None:
         name = container["name"]
@@ -198,7 +215,7 @@ class NativePods:
             security=rights,
             volumes=settings.volume_binds(record, container, pod_dir),
             oom_score_adj=_oom_score_adj(record, container),
-            declared=expand_env(container.get("env", ())),
+            declared=environment.declared(container, self._sources(record), self._facts(record, address)),
             expand=expand,
         )
         plan = compile_plan(
