@@ -72,14 +72,14 @@ def _answer(request: dict[str, Any]) -> Any:
 def _plan(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
     manifest, objects = _documents(request)
     plans = [runtime.objects.plan(one) for one in objects]
-    return _beside(runtime.plan(manifest), objects, plans).as_dict()
+    return _beside(runtime.plan(manifest, beside=objects), objects, plans).as_dict()
 
 
 def _apply(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
     timeout = 120.0 if request.get("timeout") is None else float(request["timeout"])
     manifest, objects = _documents(request)
     if objects:
-        runtime.plan(manifest)  # what is wrong with the Pod stops all, before anything is done
+        runtime.plan(manifest, beside=objects)  # what is wrong with the Pod stops all, before anything is done
     plans = [runtime.objects.apply(one) for one in objects]  # the Pod's images may need them
     try:
         plan, pod = runtime.apply(manifest, wait=bool(request.get("wait")), timeout=timeout)

@@ -113,11 +113,11 @@ def _apply(arguments: argparse.Namespace) -> int:
     documents = load_documents(_read(arguments.filename))
     if arguments.dry_run:
         for document in documents:
-            _tell(document, _planned(runtime, document), dry_run=True)
+            _tell(document, _planned(runtime, document, documents), dry_run=True)
         return 0
     if len(documents) > 1:  # a bad document stops all, before anything is done
         for document in documents:
-            _planned(runtime, document)
+            _planned(runtime, document, documents)
     for document in sorted(documents, key=lambda document: document["kind"] == "Pod"):  # a Pod may name any other
         if document["kind"] == "Pod":
             plan = runtime.apply(document, wait=arguments.wait, timeout=arguments.timeout).plan
@@ -127,8 +127,10 @@ def _apply(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _planned(runtime: "Runtime", document: dict[str, Any]) -> "Plan":
-    return runtime.plan(document) if document["kind"] == "Pod" else runtime.objects.plan(document)
+def _planned(runtime: "Runtime", document: dict[str, Any], documents: list[dict[str, Any]]) -> "Plan":
+    if document["kind"] != "Pod":
+        return runtime.objects.plan(document)
+    return runtime.plan(document, beside=[one for one in documents if one["kind"] != "Pod"])
 
 
 def _tell(document: dict[str, Any], plan: "Plan", *, dry_run: bool) -> None:

@@ -8,8 +8,8 @@ from podwright.manifest.paths import in_brackets
 from podwright.plan import effects
 from podwright.plan.model import Change, Plan
 
-HIDDEN = "<hidden>"
-OTHER = "<hidden, another value>"
+_HIDDEN = "<hidden>"
+_OTHER = "<hidden, another value>"
 
 
 def plan(desired: dict[str, Any] | None, recorded: dict[str, Any] | None) -> Plan:
@@ -23,7 +23,7 @@ def plan(desired: dict[str, Any] | None, recorded: dict[str, Any] | None) -> Pla
         old, new = before.get(path), after.get(path)
         if old != new:
             if hides and path.startswith("data["):
-                old, new = _hidden(old, new)
+                old, new = hidden(old, new)
             changes.append(Change(path, old, new, effects.NONE))
     if desired is None:
         return Plan("delete", changes)
@@ -53,6 +53,7 @@ def _values(kept: dict[str, Any] | None) -> dict[str, Any]:
     return values
 
 
-def _hidden(before: Any, after: Any) -> tuple[str | None, str | None]:
-    shown = HIDDEN if before is None else OTHER
-    return None if before is None else HIDDEN, None if after is None else shown
+def hidden(before: object, after: object) -> tuple[str | None, str | None]:
+    """Return what is shown of two values of which only that they differ may be known."""
+    shown = _HIDDEN if before is None else _OTHER
+    return None if before is None else _HIDDEN, None if after is None else shown

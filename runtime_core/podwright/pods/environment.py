@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A container's variables: ``envFrom``, then ``env`` in its order, as a kubelet puts them together."""
 
-import base64
+import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,7 +24,7 @@ def declared(container: Container, sources: Sources, facts: Facts) -> dict[str, 
     where = f"spec.containers[{container['name']}]"
     variables: dict[str, str] = {}
     for _field, found in many(container, sources):
-        variables |= found
+        variables |= found or {}
     for variable in container.get("env", ()):
         name, source = variable["name"], variable.get("valueFrom")
         if source is None:
@@ -36,14 +36,15 @@ def declared(container: Container, sources: Sources, facts: Facts) -> dict[str, 
     return variables
 
 
-def many(container: Container, sources: Sources) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield for each item of ``envFrom`` its path, and the variables that it gives."""
+def many(container: Container, sources: Sources) -> Iterator[tuple[str, dict[str, str] | None]]:
+    """Yield for each item of ``envFrom`` its path, and the variables that it gives; None when it is not there."""
     for index, item in enumerate(container.get("envFrom", ())):
         kind = next(kind for kind in _FROM if kind in item)
         field = f"spec.containers[{container['name']}].envFrom[{index}].{kind}"
         found = sources.find(_FROM[kind], item[kind]["name"], field, optional=item[kind].get("optional", False))
         data = (found or {}).get("data", {})
-        yield field, {item.get("prefix", "") + key: _text(found, key, field) for key in data if found}
+        variables = {item.get("prefix", "") + key: _text(found, key, field) for key in data if found}
+        yield field, variables if found else None
 
 
 def one(source: Mapping[str, Any], field: str, sources: Sources) -> tuple[str, str | None] | None:
@@ -75,7 +76,7 @@ def _text(kept: Kept, key: str, field: str) -> str:
     """Return a value as a variable can have it."""
     value = str(kept["data"][key])
     try:
-        text = base64.b64decode(value).decode() if kept["kind"] == "Secret" else value
+        text = binascii.a2b_base64(value).decode() if kept["kind"] == "Secret" else value
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:

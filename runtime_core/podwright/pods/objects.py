@@ -5,6 +5,7 @@
 
     <root>/configmaps/<namespace>_<name>
     <root>/secrets/<namespace>_<name>
+    <root>/secrets/.key                 for digests of what is in them
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from podwright.files import (
     locked,
     make_folders,
     read_json,
+    read_small,
     remove_temporary,
     sync_directory,
     write_atomic,
@@ -26,6 +28,7 @@ from podwright.files import (
 
 Kept = dict[str, Any]
 
+_KEY_SIZE = 32  # bytes
 _NAME_MAX = 200  # bytes of a file's name, with room for a temporary one's ending
 
 
@@ -43,7 +46,7 @@ class ObjectStore:
         """Return all objects of a kind, sorted by namespace and name."""
         folder = self._folder(kind)
         try:
-            files = [name for name in os.listdir(folder) if name != ".lock" and not name.endswith(".tmp")]
+            files = [name for name in os.listdir(folder) if name[0] != "." and not name.endswith(".tmp")]
         except FileNotFoundError:
             return []
         found = (_read(f"{folder}/{name}", kind) for name in files)
@@ -57,6 +60,17 @@ class ObjectStore:
             secret = self.find(SECRET, namespace, name)
             if secret and secret["type"] in LOGINS:  # others are passed over, as by a kubelet
                 yield name, secret["type"], values_of(secret)[LOGINS[secret["type"]]]
+
+    def key(self) -> bytes:
+        """Return a key that only this host has, made when it is first asked for."""
+        path = f"{self._root}/secrets/.key"
+        with contextlib.suppress(FileNotFoundError):
+            return read_small(path)
+        make_folders(f"{self._root}/secrets")
+        with locked(f"{self._root}/secrets/.lock"):
+            if not os.path.exists(path):
+                write_atomic(path, os.urandom(_KEY_SIZE))
+        return read_small(path)
 
     def write(self, kept: Kept) -> None:
         """Keep an object, in place of what had its name."""

@@ -17,6 +17,9 @@ class Finder(Protocol):
     def find(self, kind: str, namespace: str, name: str) -> Kept | None:
         """Return a normalised object, or None."""
 
+    def key(self) -> bytes:
+        """Return the host's key, with which digests of Secrets are made."""
+
 
 class Sources:
     """The objects of one namespace, each read once."""
@@ -53,6 +56,10 @@ class Beside:
     def find(self, kind: str, namespace: str, name: str) -> Kept | None:
         """Return a normalised object, or None."""
         return self._objects.get((kind, namespace, name)) or self._kept.find(kind, namespace, name)
+
+    def key(self) -> bytes:
+        """Return the host's key."""
+        return self._kept.key()
 
 
 def config_error(field: str, reason: str, value: str) -> ManifestError:
