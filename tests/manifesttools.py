@@ -119,6 +119,31 @@ _pod_context = _object(
         "sysctls": st.just([]),
     },
 )
+_mode = st.sampled_from([None, 0, 0o400, 0o644, 420.0])
+_files = st.none() | st.lists(
+    _object({"key": st.just("k"), "path": st.sampled_from(["a", "b/./c"])}, {"mode": _mode}), max_size=1
+)
+_own_files = st.lists(
+    _object(
+        {"path": st.just("labels"), "fieldRef": st.just({"fieldPath": "metadata.labels", "apiVersion": "v1"})},
+        {"mode": _mode, "resourceFieldRef": st.none()},
+    ),
+    max_size=1,
+)
+_config_map = _object({"name": st.just("kept")}, {"items": _files, **_optional})
+_config = st.one_of(
+    _object({"configMap": _object({"name": st.just("kept")}, {"items": _files, "defaultMode": _mode})}, {}),
+    _object({"secret": _object({"secretName": st.just("kept")}, {"items": _files, "defaultMode": _mode})}, {}),
+    _object({"downwardAPI": _object({}, {"items": _own_files | st.none(), "defaultMode": _mode})}, {}),
+    _object(
+        {
+            "projected": _object(
+                {}, {"sources": st.lists(_object({"configMap": _config_map}, {}), max_size=1), "defaultMode": _mode}
+            )
+        },
+        {"emptyDir": st.none()},
+    ),
+).map(lambda source: {"name": "c", **source})
 _volumes = st.tuples(
     _object(
         {"name": st.just("a")}, {"emptyDir": st.sampled_from([None, {}, {"medium": "Memory", "sizeLimit": "1Ki"}])}
@@ -126,10 +151,14 @@ _volumes = st.tuples(
     _object(
         {"name": st.just("b"), "hostPath": st.sampled_from([{"path": "/b/"}, {"path": "/", "type": "Directory"}])}, {}
     ),
+    _config,
 ).map(list)
 _mounts = st.lists(
     _object(
-        {"name": st.sampled_from(["a", "b"]), "mountPath": st.sampled_from(["/a", "/a//b/", "/./c", "/etc/hosts"])},
+        {
+            "name": st.sampled_from(["a", "b", "c"]),
+            "mountPath": st.sampled_from(["/a", "/a//b/", "/./c", "/etc/hosts"]),
+        },
         {"readOnly": st.booleans() | st.none(), "subPath": st.just(""), "mountPropagation": st.just("None")},
     ),
     max_size=3,

@@ -94,7 +94,8 @@ options:
     type: dict
     aliases: [securityContext]
   volumes:
-    description: What can be mounted, as in a Pod, each with C(name) and either C(hostPath) or C(emptyDir).
+    description: What can be mounted, as in a Pod, each with C(name) and one of C(hostPath), C(emptyDir), C(configMap),
+      C(secret), C(downwardAPI) and C(projected).
     type: list
     elements: dict
   volume_mounts:

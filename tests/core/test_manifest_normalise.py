@@ -128,10 +128,10 @@ def test_any_manifest_is_normalised_or_refused_in_one_line_a_fault(manifest: Any
             17,
         ),
         (
-            pod(volumes=[{"name": "token", "projected": {"sources": []}}]),
-            "(a Pod exported from a cluster has one for its service account's token) (got {",
-            "spec.volumes[0].projected",
-            '{"sources": []}',
+            pod(volumes=[{"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "a"}}]}}]),
+            "(a Pod exported from a cluster has a volume for its token: remove that, and its volumeMounts) (got {",
+            "spec.volumes[0].projected.sources[0].serviceAccountToken",
+            '{"path": "a"}',
         ),
         (pod(terminationGracePeriodSeconds=30.5), "must be an integer (got 30.5)", None, 30.5),
         (pod(terminationGracePeriodSeconds=301), "must be at most 300 (got 301)", None, 301),
@@ -336,6 +336,9 @@ PLACES = {
     "NodeAffinity": lambda fields: pod(affinity={"nodeAffinity": fields}),
     "PodAffinity": lambda fields: pod(affinity={"podAntiAffinity": fields}),
     "Volume": lambda fields: pod(volumes=[{"name": "v", **fields}]),
+    "VolumeProjection": lambda fields: pod(
+        volumes=[{"name": "v", "projected": {"sources": [{"configMap": {"name": "c"}, **fields}]}}]
+    ),
     "VolumeMount": with_mount,
     "LoneContainer": lambda fields: {"kind": "Container", "name": "web", "image": "a", **fields},
 }

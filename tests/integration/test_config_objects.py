@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods that are configured by ConfigMaps, Secrets and what they know of themselves."""
 
+import base64
+import json
+import os
+import signal
+import subprocess
 from typing import Any
 
 import pytest
@@ -11,6 +16,7 @@ from imagetools import make_busybox_image
 from podtools import IMAGE, container, eventually, pod
 
 PASSWORD = "hunter2"
+ON_NO_DISK = "correct horse battery staple"
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +119,110 @@ def test_an_edited_secret_shows_that_it_differs_and_no_more(machine: Host) -> No
     done = apply(machine, manifest, check=False)
     assert 'secret "login" not found' in done.stderr
     machine.delete("secretive")
+
+
+def inside(machine: Host, name: str, script: str) -> str:
+    """Return what a shell script says in the mount namespace and root of a pod's only container."""
+    uid = machine.pod(name)["metadata"]["uid"]
+    state = json.loads((machine.run_dir / "run" / "pods" / uid / "state.json").read_text())
+    pid = str(state["containers"][0]["pid"])
+    command = ["nsenter", "-t", pid, "-m", "-r", "-w", "/bin/sh", "-c", script]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def mounted(volume: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    mount = {"name": "config", "mountPath": "/config"}
+    return pod(
+        "mounted",
+        container("app", "sleep", "600", volumeMounts=[mount], resources={"limits": {"cpu": "500m"}}),
+        volumes=[{"name": "config", **volume}],
+        **spec,
+    )
+
+
+def on_disk(machine: Host, text: str) -> list[str]:
+    """Return the files of the installation that hold a text."""
+    command = ["grep", "-rlF", text, str(machine.root), str(machine.run_dir)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+def test_a_secret_is_mounted_from_memory_and_never_on_a_disk(machine: Host) -> None:
+    volume = {"secret": {"secretName": "login", "defaultMode": 0o400}}
+    apply(machine, mounted(volume), secret("login", user="u", password=ON_NO_DISK))
+    assert inside(machine, "mounted", "cat /config/password") == ON_NO_DISK
+    assert inside(machine, "mounted", "ls /config").split() == ["password", "user"]
+    assert inside(machine, "mounted", "stat -L -c %a /config/password") == "400\n"
+    assert "tmpfs" in inside(machine, "mounted", "grep ' /config ' /proc/1/mounts")
+    assert "Read-only file system" in inside(machine, "mounted", "touch /config/x 2>&1 || true")
+    assert on_disk(machine, ON_NO_DISK) == []
+    assert on_disk(machine, base64.b64encode(ON_NO_DISK.encode()).decode()) == [
+        f"{machine.root}/lib/secrets/default_login"
+    ]
+    machine.delete("mounted")
+    machine.run("delete", "secret", "login")
+
+
+def test_an_edited_config_map_is_swapped_in_place(machine: Host) -> None:
+    volume = {"configMap": {"name": "settings"}}
+    apply(machine, mounted(volume), config_map("settings", **{"a.conf": "one", "old": "x"}))
+    assert inside(machine, "mounted", "cat /config/a.conf; readlink /config/a.conf") == "one..data/a.conf\n"
+    before = inside(machine, "mounted", "readlink /config/..data")
+    edit = config_map("settings", **{"a.conf": "two", "new": "y"})
+    planned = apply(machine, mounted(volume), edit, options=("--dry-run",)).stdout
+    assert "spec.volumes[config].configMap" in planned
+    assert "(in-place)" in planned
+    assert inside(machine, "mounted", "cat /config/a.conf") == "one"
+    assert apply(machine, mounted(volume), edit).stdout.splitlines()[1] == "pod/mounted configured"
+    assert inside(machine, "mounted", "cat /config/a.conf; ls /config") == "twoa.conf\nnew\n"
+    assert inside(machine, "mounted", "readlink /config/..data") != before
+    (status,) = machine.pod("mounted")["status"]["containerStatuses"]
+    assert status["restartCount"] == 0
+    assert apply(machine, mounted(volume), edit).stdout.splitlines()[1] == "pod/mounted unchanged"
+    machine.delete("mounted")
+
+
+def test_what_a_pod_knows_of_itself_changes_in_place(machine: Host) -> None:
+    items = [
+        {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
+        {"path": "sub/cpu", "resourceFieldRef": {"containerName": "app", "resource": "limits.cpu", "divisor": "1m"}},
+    ]
+    manifest = mounted({"downwardAPI": {"items": items}})
+    manifest["metadata"]["labels"] = {"app": "one"}
+    apply(machine, manifest)
+    assert inside(machine, "mounted", "cat /config/labels; echo; cat /config/sub/cpu") == 'app="one"\n500'
+    manifest["metadata"]["labels"] = {"app": "two"}
+    manifest["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "250m"
+    apply(machine, manifest)
+    assert inside(machine, "mounted", "cat /config/labels; echo; cat /config/sub/cpu") == 'app="two"\n250'
+    machine.delete("mounted")
+
+
+def test_several_sources_in_one_volume_and_a_pod_that_is_repaired(machine: Host) -> None:
+    sources = [
+        {"configMap": {"name": "settings", "items": [{"key": "level", "path": "etc/level", "mode": 0o600}]}},
+        {"secret": {"name": "login"}},
+        {"secret": {"name": "none", "optional": True}},
+        {"downwardAPI": {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+    ]
+    manifest = mounted({"projected": {"sources": sources}})
+    objects = [config_map("settings", level="info"), secret("login", password=PASSWORD)]
+    apply(machine, manifest, *objects)
+    script = "cd /config; cat etc/level password name; stat -L -c ' %a' etc/level"
+    assert inside(machine, "mounted", script) == f"info{PASSWORD}mounted 600\n"
+    uid = machine.pod("mounted")["metadata"]["uid"]
+    state = json.loads((machine.run_dir / "run" / "pods" / uid / "state.json").read_text())
+    os.kill(state["supervisorPid"], signal.SIGKILL)
+    eventually(lambda: machine.pod("mounted")["status"]["phase"] == "Unknown", "its end")
+    assert apply(machine, manifest, *objects).stdout.splitlines()[-1] == "pod/mounted repaired"
+    assert inside(machine, "mounted", script) == f"info{PASSWORD}mounted 600\n"
+    machine.delete("mounted")
+
+
+def test_a_missing_object_or_key_of_a_volume_is_named(machine: Host) -> None:
+    done = apply(machine, mounted({"configMap": {"name": "none"}}), check=False)
+    words = 'spec.volumes[config].configMap: CreateContainerConfigError: configmap "none" not found'
+    assert words in done.stderr
+    volume = {"configMap": {"name": "settings", "items": [{"key": "none", "path": "a"}]}}
+    done = apply(machine, mounted(volume), config_map("settings", level="x"), check=False)
+    assert "couldn't find key none in ConfigMap default/settings" in done.stderr
+    assert "mounted" not in [one["metadata"]["name"] for one in machine.pods()]

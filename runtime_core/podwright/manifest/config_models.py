@@ -103,3 +103,114 @@ class EnvFromSource(Object):
     """The ConfigMap."""
     secret_ref: SecretEnvSource | None = None
     """The Secret."""
+
+
+FileMode = Annotated[int, Field(ge=0, le=0o777)]
+
+
+class KeyToPath(Object):
+    """A value, and the file that it becomes."""
+
+    key: str
+    """Of the ConfigMap or Secret."""
+    path: str
+    """Of the file, relative to the volume."""
+    mode: FileMode | None = None
+    """Of the file; the volume's `defaultMode` unless given."""
+
+
+class DownwardAPIVolumeFile(Object):
+    """A field of the pod, and the file that it becomes."""
+
+    path: str
+    """Of the file, relative to the volume."""
+    field_ref: ObjectFieldSelector | None = None
+    """A field of the pod's metadata."""
+    resource_field_ref: ResourceFieldSelector | None = None
+    """A limit or request of a container."""
+    mode: FileMode | None = None
+    """Of the file; the volume's `defaultMode` unless given."""
+
+
+class ConfigMapVolumeSource(Object):
+    """Files with the values of a ConfigMap."""
+
+    name: DnsSubdomain
+    """Of a ConfigMap that this host keeps, in the pod's namespace."""
+    items: list[KeyToPath] | None = None
+    """Which values, and under which paths; all of them, by their keys, unless given."""
+    default_mode: FileMode | None = None
+    """Of the files; 0644 unless given."""
+    optional: bool | None = None
+    """Whether it, or a key, may be missing; else that is an error."""
+
+
+class SecretVolumeSource(Object):
+    """Files with the values of a Secret, in memory."""
+
+    secret_name: DnsSubdomain
+    """Of a Secret that this host keeps, in the pod's namespace."""
+    items: list[KeyToPath] | None = None
+    """Which values, and under which paths; all of them, by their keys, unless given."""
+    default_mode: FileMode | None = None
+    """Of the files; 0644 unless given."""
+    optional: bool | None = None
+    """Whether it, or a key, may be missing; else that is an error."""
+
+
+class DownwardAPIVolumeSource(Object):
+    """Files with what the pod knows of itself."""
+
+    items: list[DownwardAPIVolumeFile] | None = None
+    """The files."""
+    default_mode: FileMode | None = None
+    """Of the files; 0644 unless given."""
+
+
+class ConfigMapProjection(Object):
+    """A ConfigMap among the sources of a volume."""
+
+    name: DnsSubdomain
+    """Of a ConfigMap that this host keeps, in the pod's namespace."""
+    items: list[KeyToPath] | None = None
+    """Which values, and under which paths; all of them, by their keys, unless given."""
+    optional: bool | None = None
+    """Whether it, or a key, may be missing; else that is an error."""
+
+
+class SecretProjection(Object):
+    """A Secret among the sources of a volume."""
+
+    name: DnsSubdomain
+    """Of a Secret that this host keeps, in the pod's namespace."""
+    items: list[KeyToPath] | None = None
+    """Which values, and under which paths; all of them, by their keys, unless given."""
+    optional: bool | None = None
+    """Whether it, or a key, may be missing; else that is an error."""
+
+
+class DownwardAPIProjection(Object):
+    """What the pod knows of itself, among the sources of a volume."""
+
+    items: list[DownwardAPIVolumeFile] | None = None
+    """The files."""
+
+
+class VolumeProjection(Object):
+    """A source of a volume: one of these."""
+
+    config_map: ConfigMapProjection | None = None
+    """A ConfigMap."""
+    secret: SecretProjection | None = None
+    """A Secret."""
+    downward_api: Annotated[DownwardAPIProjection | None, Field(alias="downwardAPI")] = None
+    """What the pod knows of itself."""
+
+
+class ProjectedVolumeSource(Object):
+    """Files of several sources."""
+
+    sources: list[VolumeProjection] | None = None
+    """Of two files with one path the later is taken."""
+    default_mode: FileMode | None = None
+    """Of the files; 0644 unless given."""

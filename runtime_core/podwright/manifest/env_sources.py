@@ -40,7 +40,7 @@ def faults_of(container: dict[str, Any], field: str) -> Iterator[Fault]:
         if variable.get("value"):
             yield Fault(here, "must not be there beside a value", variable["name"])
         if source.get("fieldRef") is not None:
-            yield from _field_faults(source["fieldRef"]["fieldPath"], FIELDS, f"{here}.fieldRef.fieldPath")
+            yield from field_faults_of(source["fieldRef"]["fieldPath"], FIELDS, f"{here}.fieldRef.fieldPath")
         if source.get("resourceFieldRef") is not None:
             yield from resource_faults_of(source["resourceFieldRef"], f"{here}.resourceFieldRef")
         for kind in ("configMapKeyRef", "secretKeyRef"):
@@ -128,7 +128,8 @@ def _one_of(source: dict[str, Any], kinds: tuple[str, ...], field: str) -> Itera
         yield Fault(field, f"must have one of {', '.join(kinds)}, but {found}")
 
 
-def _field_faults(path: str, allowed: tuple[str, ...], field: str) -> Iterator[Fault]:
+def field_faults_of(path: str, allowed: tuple[str, ...], field: str) -> Iterator[Fault]:
+    """Yield what is wrong with a ``fieldPath``, which must be one of some fields, or one label or annotation."""
     keyed = subscript(path)
     if keyed:
         name, key = keyed

@@ -15,7 +15,14 @@ from pydantic import Field
 
 from podwright import limits
 from podwright.manifest import names
-from podwright.manifest.config_models import EnvFromSource, EnvVarSource
+from podwright.manifest.config_models import (
+    ConfigMapVolumeSource,
+    DownwardAPIVolumeSource,
+    EnvFromSource,
+    EnvVarSource,
+    ProjectedVolumeSource,
+    SecretVolumeSource,
+)
 from podwright.manifest.model import DnsSubdomain, Quantity
 from podwright.manifest.model import Object as _Object
 
@@ -130,6 +137,14 @@ class Volume(_Object):
     """A file or directory of the host."""
     empty_dir: EmptyDirVolume | None = None
     """A directory of the pod's own."""
+    config_map: ConfigMapVolumeSource | None = None
+    """Files with the values of a ConfigMap."""
+    secret: SecretVolumeSource | None = None
+    """Files with the values of a Secret, in memory."""
+    downward_api: Annotated[DownwardAPIVolumeSource | None, Field(alias="downwardAPI")] = None
+    """Files with what the pod knows of itself."""
+    projected: ProjectedVolumeSource | None = None
+    """Files of several sources."""
 
 
 Volumes = Annotated[list[Volume], Field(max_length=limits.MAX_VOLUMES_PER_POD)]

@@ -102,13 +102,7 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "appArmorProfile": Refused(_LABELS, lambda value: _type_of(value) == "Unconfined"),
     },
     "Volume": {
-        **dict.fromkeys(
-            ("configMap", "secret", "downwardAPI", "gitRepo", "image", "ephemeral"), Refused(_OTHER_VOLUME, _never)
-        ),
-        "projected": Refused(
-            "remove it, and its volumeMounts (a Pod exported from a cluster has one for its service account's token)",
-            _never,
-        ),
+        **dict.fromkeys(("gitRepo", "image", "ephemeral"), Refused(_OTHER_VOLUME, _never)),
         **dict.fromkeys(
             (
                 "awsElasticBlockStore",
@@ -135,6 +129,15 @@ REFUSED: dict[str, dict[str, Refused]] = {
             ),
             Refused(_NO_STORAGE, _never),
         ),
+    },
+    "VolumeProjection": {
+        "serviceAccountToken": Refused(
+            "remove it: there are no service accounts on a plain host (a Pod exported from a cluster has a volume for "
+            "its token: remove that, and its volumeMounts)",
+            _never,
+        ),
+        "clusterTrustBundle": Refused(_CLUSTER, _never),
+        "podCertificate": Refused(_CLUSTER, _never),
     },
     "VolumeMount": {
         "subPath": Refused("remove it, and make a hostPath volume of what lies below"),

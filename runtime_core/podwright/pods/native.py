@@ -3,6 +3,7 @@
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,11 @@ from podwright.cgroups.hierarchy import detect
 from podwright.cgroups.limits import Limits, Resources, container_limits, pod_limits
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
-from podwright.errors import AgentError
+from podwright.errors import AgentError, HostError
 from podwright.files import canonical_json, make_folders, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
+from podwright.manifest.config_volumes import is_config
 from podwright.manifest.expand import expand
 from podwright.manifest.lone import is_stopped
 from podwright.manifest.names import hostname_of
@@ -25,7 +27,7 @@ from podwright.oci.plan import compile_plan
 from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import environment, external, settings, volumes
+from podwright.pods import atomic_tree, environment, external, projection, settings, volumes
 from podwright.pods.facts import Facts
 from podwright.pods.sources import Finder, Sources
 from podwright.pods.status import pod_object
@@ -61,6 +63,8 @@ class NativePods:
         settings.check(record, images, self._images, self._config.root)
         for container in record.containers:
             environment.declared(container, self._sources(record), self._facts(record, ""))
+        for volume in settings.volumes_of(record):
+            projection.files(volume, self._sources(record), self._facts(record, ""))
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
@@ -82,7 +86,8 @@ class NativePods:
         make_folders(self._store.run_dir(record.uid))
         plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
         _write_json(f"{folder}/sandbox.json", plan)
-        self.supervisor(record.uid).start()
+        has_content = any(map(is_config, settings.volumes_of(record)))
+        self.supervisor(record.uid).start((lambda pod: self._fill(record, pod)) if has_content else None)
 
     def update(self, record: Record, images: dict[str, Image], restart: list[str]) -> None:
         """Give all containers the limits of the new record, and restart some of them from their new plans."""
@@ -97,6 +102,9 @@ class NativePods:
                 self._write_plan(
                     record, container, images.get(name), directories, groups, address=address, runtime=runtime
                 )
+        if any(map(is_config, settings.volumes_of(record))):
+            with self.supervisor(record.uid).folder() as pod:
+                self._fill(record, pod)
         if restart:
             grace = record.pod["spec"]["terminationGracePeriodSeconds"]
             self.supervisor(record.uid).update(restart, grace)
@@ -149,6 +157,17 @@ class NativePods:
 
     def _facts(self, record: Record, address: str) -> Facts:
         return Facts(record.pod, record.uid, address, self._gateway, self._config.root)
+
+    def _fill(self, record: Record, pod: str) -> None:
+        """Write the files of configuration into the pod's folder, as its supervisor sees it: into memory."""
+        sources = self._sources(record)
+        for volume in filter(is_config, settings.volumes_of(record)):
+            folder = volumes.source(volume, pod)
+            if os.stat(folder).st_dev == os.stat(os.path.dirname(folder)).st_dev:
+                raise HostError(
+                    f"spec.volumes[{volume['name']}]: its memory is not mounted; delete the pod, apply it anew"
+                )
+            atomic_tree.write(folder, projection.files(volume, sources, self._facts(record, "")))
 
     def _cgroups(self) -> CgroupManager:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)

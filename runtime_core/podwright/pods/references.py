@@ -11,7 +11,7 @@ from typing import Any
 
 from podwright.files import canonical_json
 from podwright.manifest.lone import is_stopped
-from podwright.pods import environment
+from podwright.pods import environment, projection
 from podwright.pods.sources import Finder, Sources
 
 
@@ -39,6 +39,8 @@ def _contents(pod: dict[str, Any], sources: Sources) -> Iterator[tuple[str, bool
             found = environment.one(variable.get("valueFrom", {}), where, sources)
             if found:
                 yield found[0], found[0].endswith(".secretKeyRef"), found[1]
+    for volume in pod["spec"].get("volumes", ()):
+        yield from projection.of_objects(volume, sources)
 
 
 def _digest(content: object, key: bytes) -> str:
