@@ -106,6 +106,13 @@ def test_what_an_item_of_env_from_must_not_be(item, words):
         normalise(with_container(envFrom=[item]))
 
 
+def test_a_service_accounts_name_stays_when_a_variable_has_it():
+    asks = variable(fieldRef={"fieldPath": "spec.serviceAccountName"})
+    for manifest, expected in ((asks, "robot"), (with_container(), None)):
+        manifest["spec"]["serviceAccountName"] = "robot"
+        assert normalise(manifest).pod["spec"].get("serviceAccountName") == expected
+
+
 def test_either_a_value_or_a_source():
     env = [{"name": "A", "value": "a", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
     with pytest.raises(ManifestError, match=r"env\[0\]\.valueFrom: must not be there beside a value"):

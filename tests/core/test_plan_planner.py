@@ -290,6 +290,7 @@ def of_objects(before: dict[str, str], after: dict[str, str], manifest: dict[str
         (OF_SERVER, "restart container server"),
         ("spec.containers[client].envFrom[0].secretRef", "restart container client"),
         ("spec.volumes[config].configMap", "in-place"),
+        ("spec.initContainers[first].envFrom[0].configMapRef", "recreate pod"),
     ],
 )
 @pytest.mark.parametrize(
@@ -307,8 +308,9 @@ def test_an_edited_object_is_a_change_where_it_is_named(
     path: str, effect: str, old: str, new: str, shown: tuple[str | None, str | None]
 ) -> None:
     planned = of_objects({path: old}, {path: new})
-    assert (planned.action, planned.changes) == ("update", [Change(path, *shown, effect)])
-    assert planned.restart == ([effect.split()[-1]] if effect != "in-place" else [])
+    action = "recreate" if effect == "recreate pod" else "update"
+    assert (planned.action, planned.changes) == (action, [Change(path, *shown, effect)])
+    assert planned.restart == ([effect.split()[-1]] if effect.startswith("restart") else [])
 
 
 def test_what_is_the_same_or_new_or_gone_is_no_change_of_an_object() -> None:

@@ -38,7 +38,7 @@ def environment(env=(), env_from=(), resources=None):
     metadata = {"name": "web", "namespace": "default", "labels": LABELS}
     pod = {"metadata": metadata, "spec": {"containers": [container]}}
     facts = Facts(pod, "u-1", "10.0.0.2", "10.0.0.1", "/")
-    return declared(container, Sources(Beside(OBJECTS, Nothing()), "default"), facts)
+    return declared(container, "spec.containers[app]", Sources(Beside(OBJECTS, Nothing()), "default"), facts)
 
 
 def literal(name, value):

@@ -14,6 +14,7 @@ import yaml
 from hosttools import Host
 from imagetools import make_busybox_image
 from podtools import IMAGE, container, eventually, pod
+from podwright.errors import ManifestError
 
 PASSWORD = "hunter2"
 ON_NO_DISK = "correct horse battery staple"
@@ -226,3 +227,42 @@ def test_a_missing_object_or_key_of_a_volume_is_named(machine: Host) -> None:
     done = apply(machine, mounted(volume), config_map("settings", level="x"), check=False)
     assert "couldn't find key none in ConfigMap default/settings" in done.stderr
     assert "mounted" not in [one["metadata"]["name"] for one in machine.pods()]
+
+
+def test_the_api_takes_the_same_stream(machine: Host) -> None:
+    text = yaml.safe_dump_all([mounted({"configMap": {"name": "own"}}), config_map("own", level="info")])
+
+    def ask(action: str, **fields: Any) -> dict[str, Any]:
+        request = {"version": 1, "action": action, "text": text, **fields}
+        answer = json.loads(machine.run("api", stdin=json.dumps(request)).stdout)
+        assert answer["status"] == "ok", answer
+        return answer["result"]
+
+    planned = ask("plan")
+    assert planned["action"] == "create"
+    assert planned["changes"][0]["path"] == "ConfigMap[own].data[level]"
+    assert ask("apply")["changed"]
+    assert not ask("apply")["changed"]
+    assert ask("delete", dry_run=True)["changes"][0]["path"] == "ConfigMap[own].data[level]"
+    assert ask("delete", grace=0)["changed"]
+    assert [one["metadata"]["name"] for one in machine.runtime.objects.list("ConfigMap")] == ["settings"]
+
+
+def test_a_container_alone_names_its_own_fields(machine: Host) -> None:
+    app = {
+        "kind": "Container",
+        **container("alone", "sleep", "600", envFrom=[{"configMapRef": {"name": "settings"}}]),
+        "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "none", "key": "k"}}}],
+        "terminationGracePeriodSeconds": 0,
+    }
+    with pytest.raises(ManifestError, match=r'^env\[A\]\.valueFrom\.secretKeyRef: .*secret "none" not found') as caught:
+        machine.runtime.plan(app)
+    assert caught.value.field == "env[A].valueFrom.secretKeyRef"
+    stopped = machine.runtime.apply({**app, "state": "stopped"})
+    assert stopped.plan.action == "create"
+    del app["env"]
+    assert machine.runtime.apply(app, wait=True).plan.action == "start"
+    machine.runtime.objects.apply(config_map("settings", level="other"))
+    edited = machine.runtime.apply(app).plan
+    assert [(one.path, one.effect) for one in edited.changes] == [("envFrom[0].configMapRef", "restart container")]
+    machine.delete("alone", kind="container")

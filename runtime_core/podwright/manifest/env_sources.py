@@ -112,7 +112,8 @@ def normal_resource(selector: dict[str, Any], container: str) -> dict[str, Any]:
 
 def names_account(spec: dict[str, Any]) -> bool:
     """Tell whether a variable of a pod has its service account's name, which means nothing else here."""
-    variables = (variable for container in spec["containers"] for variable in container.get("env") or ())
+    containers = [*(spec.get("initContainers") or ()), *spec["containers"]]
+    variables = (variable for container in containers for variable in container.get("env") or ())
     sources = ((variable.get("valueFrom") or {}).get("fieldRef") or {} for variable in variables)
     return any(source.get("fieldPath") == "spec.serviceAccountName" for source in sources)
 

@@ -151,7 +151,9 @@ def _edited_objects(wanted: list[Change], recorded: Mapping[str, Any] | None, ob
         old = before.get(path, new)  # a field that is new is a change of its own
         if old != new and not any(path.startswith(one.path) or one.path.startswith(path) for one in wanted):
             container = effects.container_of(path)
-            effect = effects.restart(container) if container else effects.IN_PLACE
+            effect = effects.restart(container) if container else effects.RECREATE
+            if path.startswith("spec.volumes["):
+                effect = effects.IN_PLACE
             edited.append(Change(path, *_digests(old, new), effect))
     return edited
 

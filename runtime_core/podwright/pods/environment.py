@@ -15,15 +15,14 @@ _FROM = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
 _KEY_OF = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
 
 
-def declared(container: Container, sources: Sources, facts: Facts) -> dict[str, str]:
-    """Return the variables that a (normalised) container declares.
+def declared(container: Container, where: str, sources: Sources, facts: Facts) -> dict[str, str]:
+    """Return the variables that a (normalised) container declares; ``where`` is its path.
 
     Only what is written in ``value`` is expanded, with what was declared before it. Raises ManifestError for a
     ConfigMap, Secret or key that is not there, and for a value that no variable can have.
     """
-    where = f"spec.containers[{container['name']}]"
     variables: dict[str, str] = {}
-    for _field, found in many(container, sources):
+    for _field, found in many(container, where, sources):
         variables |= found or {}
     for variable in container.get("env", ()):
         name, source = variable["name"], variable.get("valueFrom")
@@ -36,11 +35,11 @@ def declared(container: Container, sources: Sources, facts: Facts) -> dict[str, 
     return variables
 
 
-def many(container: Container, sources: Sources) -> Iterator[tuple[str, dict[str, str] | None]]:
+def many(container: Container, where: str, sources: Sources) -> Iterator[tuple[str, dict[str, str] | None]]:
     """Yield for each item of ``envFrom`` its path, and the variables that it gives; None when it is not there."""
     for index, item in enumerate(container.get("envFrom", ())):
         kind = next(kind for kind in _FROM if kind in item)
-        field = f"spec.containers[{container['name']}].envFrom[{index}].{kind}"
+        field = f"{where}.envFrom[{index}].{kind}"
         found = sources.find(_FROM[kind], item[kind]["name"], field, optional=item[kind].get("optional", False))
         data = (found or {}).get("data", {})
         variables = {item.get("prefix", "") + key: _text(found, key, field) for key in data if found}

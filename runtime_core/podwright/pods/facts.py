@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from podwright.manifest import quantity
 from podwright.manifest.env_sources import subscript
 from podwright.oci.oom import host_memory
-from podwright.pods.sources import config_error
+from podwright.pods.sources import config_error, containers_of
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPES["\v"] = "\\v"
@@ -55,11 +55,11 @@ class Facts(NamedTuple):
         pod has no such container.
         """
         name = selector["containerName"]
-        container = next((item for item in self.pod["spec"]["containers"] if item["name"] == name), None)
+        containers = {item["name"]: item for _, item in containers_of(self.pod)}
+        container = containers.get(name)
         if container is None:
             where = f"{field}.containerName"
-            known = ", ".join(item["name"] for item in self.pod["spec"]["containers"])
-            raise config_error(where, f"no container is called {name}; choose one of: {known}", name)
+            raise config_error(where, f"no container is called {name}; choose one of: {', '.join(containers)}", name)
         kind, _, resource = selector["resource"].partition(".")
         text = container.get("resources", {}).get(kind, {}).get(resource)
         nano = self._of_host(resource) if text is None and kind == "limits" else quantity.parse(text or 0)

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podwright.cgroups.hierarchy import detect
 from podwright.cgroups.limits import Limits, Resources, container_limits, pod_limits
@@ -27,13 +27,15 @@ from podwright.oci.plan import compile_plan
 from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import atomic_tree, environment, external, projection, settings, volumes
-from podwright.pods.facts import Facts
-from podwright.pods.sources import Finder, Sources
+from podwright.pods import external, settings, volumes
+from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
 from podwright.trees import remove_tree
+
+if TYPE_CHECKING:
+    from podwright.pods.facts import Facts
 
 SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
 
@@ -61,10 +63,13 @@ class NativePods:
     def check(self, record: Record, images: dict[str, Image]) -> None:
         """Refuse what this host, or an image, cannot give; touches nothing."""
         settings.check(record, images, self._images, self._config.root)
-        for container in record.containers:
-            environment.declared(container, self._sources(record), self._facts(record, ""))
+        from podwright.pods import environment, projection  # here as below: whoever finds a pod unchanged needs none
+
+        sources, facts = self._sources(record), self._facts(record, "")
+        for field, container in containers_of(record.pod):
+            environment.declared(container, field, sources, facts)
         for volume in settings.volumes_of(record):
-            projection.files(volume, self._sources(record), self._facts(record, ""))
+            projection.files(volume, sources, facts)
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
@@ -155,11 +160,21 @@ class NativePods:
     def _sources(self, record: Record) -> Sources:
         return Sources(self._objects, record.namespace)
 
-    def _facts(self, record: Record, address: str) -> Facts:
+    def _facts(self, record: Record, address: str) -> "Facts":
+        from podwright.pods.facts import Facts
+
         return Facts(record.pod, record.uid, address, self._gateway, self._config.root)
+
+    def _declared(self, record: Record, container: dict[str, Any], address: str) -> dict[str, str]:
+        from podwright.pods.environment import declared
+
+        field = next(field for field, item in containers_of(record.pod) if item["name"] == container["name"])
+        return declared(container, field, self._sources(record), self._facts(record, address))
 
     def _fill(self, record: Record, pod: str) -> None:
         """Write the files of configuration into the pod's folder, as its supervisor sees it: into memory."""
+        from podwright.pods import atomic_tree, projection
+
         sources = self._sources(record)
         for volume in filter(is_config, settings.volumes_of(record)):
             folder = volumes.source(volume, pod)
@@ -234,7 +249,7 @@ class NativePods:
             security=rights,
             volumes=settings.volume_binds(record, container, pod_dir),
             oom_score_adj=_oom_score_adj(record, container),
-            declared=environment.declared(container, self._sources(record), self._facts(record, address)),
+            declared=self._declared(record, container, address),
             expand=expand,
         )
         plan = compile_plan(

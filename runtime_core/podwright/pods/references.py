@@ -12,7 +12,7 @@ from typing import Any
 from podwright.files import canonical_json
 from podwright.manifest.lone import is_stopped
 from podwright.pods import environment, projection
-from podwright.pods.sources import Finder, Sources
+from podwright.pods.sources import Finder, Sources, containers_of
 
 
 def digests(pod: dict[str, Any], finder: Finder) -> dict[str, str]:
@@ -31,11 +31,11 @@ def digests(pod: dict[str, Any], finder: Finder) -> dict[str, str]:
 
 def _contents(pod: dict[str, Any], sources: Sources) -> Iterator[tuple[str, bool, object]]:
     """Yield the path of each reference, whether it is to a Secret, and what is behind it."""
-    for container in pod["spec"]["containers"]:
-        for path, variables in environment.many(container, sources):
+    for field, container in containers_of(pod):
+        for path, variables in environment.many(container, field, sources):
             yield path, path.endswith(".secretRef"), variables
         for variable in container.get("env", ()):
-            where = f"spec.containers[{container['name']}].env[{variable['name']}].valueFrom"
+            where = f"{field}.env[{variable['name']}].valueFrom"
             found = environment.one(variable.get("valueFrom", {}), where, sources)
             if found:
                 yield found[0], found[0].endswith(".secretKeyRef"), found[1]

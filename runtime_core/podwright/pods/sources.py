@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ConfigMaps and Secrets that a pod names, and the words for one that is not there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from podwright.errors import ManifestError
@@ -60,6 +60,12 @@ class Beside:
     def key(self) -> bytes:
         """Return the host's key."""
         return self._kept.key()
+
+
+def containers_of(pod: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return all containers of a normalised pod, each with its path in the manifest."""
+    kinds = ("initContainers", "containers")
+    return [(f"spec.{kind}[{item['name']}]", item) for kind in kinds for item in pod["spec"].get(kind, ())]
 
 
 def config_error(field: str, reason: str, value: str) -> ManifestError:
