@@ -63,7 +63,9 @@ class Objects:
         kept = self._store.find(*_names(desired))
         if kept:
             objects.check_update(kept, desired)
-        return plan_object(desired, kept), desired
+        plan = plan_object(desired, kept)
+        plan.warnings = objects.warnings_of(document)
+        return plan, desired
 
 
 def _names(document: dict[str, Any]) -> tuple[str, str, str]:

@@ -81,6 +81,8 @@ def test_string_data_wins_over_data_as_in_kubernetes():
         ({"dta": {}}, "dta: unknown field of a Secret"),
         ({"binaryData": {}}, "binaryData: unknown field of a Secret"),
         ({"immutable": "yes"}, "immutable: must be true or false"),
+        ({"immutable": 1}, "immutable: must be true or false"),
+        ({"stringData": None, "data": {KEY: "e30 ="}}, "must be base64 text"),
         ({"metadata": {"name": "a", "labels": {"a": "/"}}}, r"metadata\.labels\[a\]: must be at most 63"),
         ({"stringData": {KEY: PASSWORD}}, r"data\[\.dockerconfigjson\]: must be JSON \(its content is not shown"),
         ({"type": "kubernetes.io/tls", "stringData": {"tls.crt": "c"}}, r"data\[tls\.key\]: required for a Secret"),
@@ -180,7 +182,9 @@ def test_a_config_map_is_kept_and_shown(objects):
         "data[level]": "info",
         "metadata.labels": {"a": "b"},
     }
+    assert plan.warnings == ["metadata.uid: set by an API server, ignored here"]
     assert objects.apply(wanted).action == "none"
+    assert objects.apply({**wanted, "binaryData": {"raw": "AP\n8=\r\n"}}).action == "none"
     (kept,) = objects.list("ConfigMap")
     assert (kept["data"], values_of(kept)) == ({"level": "info"}, {"level": b"info", "raw": b"\0\xff"})
     assert objects.list("Secret") == []

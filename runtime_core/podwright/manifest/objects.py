@@ -52,12 +52,18 @@ def normalise(document: dict[str, Any]) -> dict[str, Any]:
     data = {key: value or "" for key, value in (document.get("data") or {}).items()}
     if kind == SECRET:
         strings = {key: _base64(value or "") for key, value in (document.get("stringData") or {}).items()}
-        data = {key: "".join(value.split()) for key, value in data.items()} | strings
+        data = {key: _joined(value) for key, value in data.items()} | strings
         kept["type"] = document.get("type") or OPAQUE
     kept["data"] = dict(sorted(data.items()))
     if document.get("binaryData"):
-        kept["binaryData"] = dict(sorted((key, value or "") for key, value in document["binaryData"].items()))
+        kept["binaryData"] = dict(sorted((key, _joined(value or "")) for key, value in document["binaryData"].items()))
     return {**kept, "immutable": True} if document.get("immutable") else kept
+
+
+def warnings_of(document: dict[str, Any]) -> list[str]:
+    """Return a warning for each field that only an API server sets, and that is left out."""
+    given = sorted(name for name in document["metadata"] if name in SERVER_SET["ObjectMeta"])
+    return [f"metadata.{name}: set by an API server, ignored here" for name in given if document["metadata"][name]]
 
 
 def values_of(kept: dict[str, Any]) -> dict[str, bytes]:
@@ -108,7 +114,7 @@ def _faults(document: dict[str, Any]) -> Iterator[Fault]:
         yield Fault(name, f"unknown field of a {kind}")
     if document.get("apiVersion") != "v1":
         yield Fault("apiVersion", "must be 'v1'", document.get("apiVersion"))
-    if document.get("immutable") not in (None, True, False):
+    if not isinstance(document.get("immutable"), bool | None):
         yield Fault("immutable", "must be true or false", document["immutable"])
     yield from metadata_faults(document)
     values: dict[str, bytes] = {}
@@ -184,9 +190,14 @@ def _base64(value: str) -> str:
     return base64.b64encode(value.encode()).decode()
 
 
+def _joined(value: str) -> str:
+    """Return base64 text on one line: line ends may stand in it, as Go's decoder takes them."""
+    return value.replace("\n", "").replace("\r", "")
+
+
 def _decoded(value: object) -> bytes | None:
-    try:  # line ends may stand in it, as Go's decoder takes them
-        return base64.b64decode("".join(value.split()), validate=True) if isinstance(value, str) else None
+    try:
+        return base64.b64decode(_joined(value), validate=True) if isinstance(value, str) else None
     except (binascii.Error, ValueError):
         return None
 

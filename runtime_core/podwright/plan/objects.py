@@ -32,15 +32,14 @@ def plan(desired: dict[str, Any] | None, recorded: dict[str, Any] | None) -> Pla
 
 def beside(plan: Plan, objects: Iterable[tuple[dict[str, Any], Plan]]) -> Plan:
     """Return the plan of a Pod with those of the objects that stand in the same stream."""
-    changes = [
-        change._replace(path=f"{document['kind']}{in_brackets(document['metadata']['name'])}.{change.path}")
-        for document, one in objects
-        for change in one.changes
-    ]
-    if not changes:
-        return plan
-    action = "update" if plan.action == "none" else plan.action
-    return Plan(action, [*changes, *plan.changes], plan.warnings, restart=plan.restart, in_place=plan.in_place)
+    changes, warnings = [], []
+    for document, one in objects:
+        prefix = f"{document['kind']}{in_brackets(document['metadata']['name'])}."
+        changes += [change._replace(path=prefix + change.path) for change in one.changes]
+        warnings += [prefix + warning for warning in one.warnings]
+    action = "update" if plan.action == "none" and changes else plan.action
+    changes, warnings = [*changes, *plan.changes], [*warnings, *plan.warnings]
+    return Plan(action, changes, warnings, restart=plan.restart, in_place=plan.in_place)
 
 
 def _values(kept: dict[str, Any] | None) -> dict[str, Any]:
