@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -266,3 +267,38 @@ def test_a_container_alone_names_its_own_fields(machine: Host) -> None:
     edited = machine.runtime.apply(app).plan
     assert [(one.path, one.effect) for one in edited.changes] == [("envFrom[0].configMapRef", "restart container")]
     machine.delete("alone", kind="container")
+
+
+KILLED = """
+import json, os, signal, sys
+from podwright.pods import atomic_tree
+from podwright.runtime import Runtime
+
+def killed(folder, files):
+    os.mkdir(f"{folder}/..half")  # as a writer leaves it
+    os.kill(os.getpid(), signal.SIGKILL)
+
+atomic_tree.write = killed
+Runtime().apply(json.load(sys.stdin))
+"""
+
+
+def test_a_caller_that_is_killed_while_it_fills_a_volume(machine: Host) -> None:
+    manifest = mounted({"configMap": {"name": "settings"}})
+
+    def killed() -> int:
+        command = [sys.executable, "-c", KILLED]
+        return subprocess.run(command, env=machine.env, input=json.dumps(manifest), text=True, check=False).returncode
+
+    apply(machine, config_map("settings", level="one"))
+    assert killed() == -signal.SIGKILL
+    assert machine.pod("mounted")["status"]["phase"] == "Pending"
+    assert apply(machine, manifest).stdout == "pod/mounted recreated\n"
+    assert inside(machine, "mounted", "ls /config; cat /config/level") == "level\none"
+    apply(machine, config_map("settings", level="two"))
+    assert killed() == -signal.SIGKILL
+    assert inside(machine, "mounted", "cat /config/level") == "one"
+    assert apply(machine, manifest).stdout == "pod/mounted configured\n"
+    assert inside(machine, "mounted", "ls -a /config; cat /config/level").endswith("level\ntwo")
+    assert "..half" not in inside(machine, "mounted", "ls -a /config")
+    machine.delete("mounted")
