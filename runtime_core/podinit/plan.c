@@ -94,7 +94,7 @@ static int check_names(const struct json *containers, struct failure *failure)
 
 static int check_memory_volumes(const struct json *volumes, struct failure *failure)
 {
-	static const char *const known[] = { "path", "size", NULL };
+	static const char *const known[] = { "path", "size", "content", NULL };
 	for (const struct json *item = volumes->child; item; item = item->next) {
 		const char *path;
 		int64_t size;

@@ -19,6 +19,7 @@
 #include "affinity.h"
 #include "agent.h"
 #include "container.h"
+#include "fill.h"
 #include "kernel.h"
 #include "podinit.h"
 #include "sandbox.h"
@@ -267,7 +268,7 @@ static int start_pod(struct supervisor *supervisor, struct failure *failure)
 	if (lower_oom_score(supervisor, failure) < 0 || load_containers(supervisor, failure) < 0 ||
 	    sandbox_start(supervisor, failure) < 0)
 		return -1;
-	return agent_listen(supervisor, failure);
+	return agent_listen(supervisor, failure) < 0 ? -1 : fill_await(supervisor, failure);
 }
 
 // In this order, so that an answered "stop" means that nothing but this process and state.json is left.

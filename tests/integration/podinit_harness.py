@@ -223,9 +223,13 @@ class Pod:
         if name not in self.containers:
             self.containers.append(name)
 
+    def write_sandbox(self) -> None:
+        """Write the plan of the sandbox."""
+        (self.pod_dir / "sandbox.json").write_text(json.dumps(self.sandbox))
+
     def spawn(self) -> int:
         """Start the supervisor and return the end of the ready pipe to read from."""
-        (self.pod_dir / "sandbox.json").write_text(json.dumps(self.sandbox))
+        self.write_sandbox()
         ours, theirs = os.pipe()
         log = str(self.pod_dir / "supervisor.log")
         spawned = os.posix_spawn(

@@ -11,29 +11,28 @@ Fields that Kubernetes has and this release does not are listed in ``unbuilt.py`
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from podwright import limits
 from podwright.manifest import names
+from podwright.manifest.config_models import (
+    ConfigMapVolumeSource,
+    DownwardAPIVolumeSource,
+    EnvFromSource,
+    EnvVarSource,
+    ProjectedVolumeSource,
+    SecretVolumeSource,
+)
+from podwright.manifest.model import DnsSubdomain, Quantity
+from podwright.manifest.model import Object as _Object
 
 DnsLabel = Annotated[str, Field(pattern=names.DNS_LABEL, max_length=names.LABEL_LENGTH)]
 DnsLabelOrNothing = Annotated[str, Field(pattern=names.DNS_LABEL_OR_NOTHING, max_length=names.LABEL_LENGTH)]
-DnsSubdomain = Annotated[str, Field(pattern=names.DNS_SUBDOMAIN, max_length=names.SUBDOMAIN_LENGTH)]
 Image = Annotated[str, Field(pattern=names.IMAGE, max_length=names.IMAGE_LENGTH)]
-Quantity = str | int | float
 Quantities = dict[str, Quantity]
 UserId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 GracePeriod = Annotated[int, Field(ge=0, le=limits.MAX_GRACE_PERIOD_SECS)]
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
-
-
-class _Object(BaseModel):
-    """An object that knows all its fields; ``null`` means absent, as in Kubernetes."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, alias_generator=to_camel, use_attribute_docstrings=True, serialize_by_alias=True
-    )
 
 
 class EnvVar(_Object):
@@ -43,6 +42,8 @@ class EnvVar(_Object):
     """Printable ASCII without `=`."""
     value: str | None = None
     """`$(NAME)` is replaced by a variable declared before this one; `$$` is a literal `$`."""
+    value_from: EnvVarSource | None = None
+    """Where the value comes from, instead of `value`."""
 
 
 class ContainerPort(_Object):
@@ -136,6 +137,14 @@ class Volume(_Object):
     """A file or directory of the host."""
     empty_dir: EmptyDirVolume | None = None
     """A directory of the pod's own."""
+    config_map: ConfigMapVolumeSource | None = None
+    """Files with the values of a ConfigMap."""
+    secret: SecretVolumeSource | None = None
+    """Files with the values of a Secret, in memory."""
+    downward_api: Annotated[DownwardAPIVolumeSource | None, Field(alias="downwardAPI")] = None
+    """Files with what the pod knows of itself."""
+    projected: ProjectedVolumeSource | None = None
+    """Files of several sources."""
 
 
 Volumes = Annotated[list[Volume], Field(max_length=limits.MAX_VOLUMES_PER_POD)]
@@ -163,6 +172,8 @@ class _ContainerFields(_Object):
     """Replaces the image's arguments. `$(NAME)` is expanded."""
     working_dir: Annotated[str, Field(pattern=names.ABSOLUTE_PATH)] | None = None
     """Absolute; the image's unless given."""
+    env_from: list[EnvFromSource] | None = None
+    """Variables from ConfigMaps and Secrets, before those of `env`; of two of one name the later is taken."""
     env: Annotated[list[EnvVar], Field(max_length=limits.MAX_ENV_VARS_PER_CONTAINER)] | None = None
     """Environment variables, on top of the image's."""
     ports: list[ContainerPort] | None = None

@@ -7,7 +7,7 @@ Each function takes a part of a Pod whose structure is right and yields the faul
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from podwright.manifest import names, quantity, security, volumes
+from podwright.manifest import env_sources, names, quantity, security, volumes
 from podwright.manifest.faults import Fault
 from podwright.manifest.paths import in_brackets
 
@@ -21,7 +21,7 @@ _SECURITY_ANNOTATIONS = ("container.apparmor.security.beta.kubernetes.io/", "con
 
 def faults_of(pod: dict[str, Any]) -> list[Fault]:
     """Return the faults of a Pod whose structure has been checked."""
-    return [*_metadata(pod["metadata"]), *_spec(pod["spec"])]
+    return [*metadata_faults_of(pod["metadata"]), *_spec(pod["spec"])]
 
 
 def canonical_ip(text: str) -> str | None:
@@ -36,7 +36,8 @@ def canonical_ip(text: str) -> str | None:
     return None
 
 
-def _metadata(metadata: dict[str, Any]) -> Iterator[Fault]:
+def metadata_faults_of(metadata: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with the labels and annotations of an object."""
     for key, value in (metadata.get("labels") or {}).items():
         field = f"metadata.labels{in_brackets(key)}"
         if not names.is_label_key(key):
@@ -94,6 +95,7 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
 
 def _container(container: dict[str, Any], field: str) -> Iterator[Fault]:
     yield from _unique(container.get("env") or [], lambda variable: variable["name"], f"{field}.env", "name")
+    yield from env_sources.faults_of(container, field)
     ports = container.get("ports") or []
     for index, port in enumerate(ports):
         if port.get("name") and not names.is_port_name(port["name"]):

@@ -65,7 +65,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
     "NodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "PodAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "Container": {
-        "envFrom": Refused("remove it, and list the variables in env"),
         "restartPolicy": Refused("remove it, or use spec.restartPolicy"),
         "restartPolicyRules": _PLAIN,
         # NotRequired is what happens here: new limits are written to the running container's cgroup.
@@ -85,7 +84,7 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "hostPort": Refused("remove it, and connect to the pod's IP address"),
         "hostIP": Refused("remove it, and connect to the pod's IP address"),
     },
-    "EnvVar": {"valueFrom": Refused("give the variable a value", _never)},
+    "EnvVarSource": {"fileKeyRef": Refused("use configMapKeyRef or secretKeyRef", _never)},
     "ResourceRequirements": {"claims": _PLAIN},
     "SecurityContext": {
         "seLinuxOptions": Refused(_LABELS),
@@ -103,13 +102,7 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "appArmorProfile": Refused(_LABELS, lambda value: _type_of(value) == "Unconfined"),
     },
     "Volume": {
-        **dict.fromkeys(
-            ("configMap", "secret", "downwardAPI", "gitRepo", "image", "ephemeral"), Refused(_OTHER_VOLUME, _never)
-        ),
-        "projected": Refused(
-            "remove it, and its volumeMounts (a Pod exported from a cluster has one for its service account's token)",
-            _never,
-        ),
+        **dict.fromkeys(("gitRepo", "image", "ephemeral"), Refused(_OTHER_VOLUME, _never)),
         **dict.fromkeys(
             (
                 "awsElasticBlockStore",
@@ -136,6 +129,15 @@ REFUSED: dict[str, dict[str, Refused]] = {
             ),
             Refused(_NO_STORAGE, _never),
         ),
+    },
+    "VolumeProjection": {
+        "serviceAccountToken": Refused(
+            "remove it: there are no service accounts on a plain host (a Pod exported from a cluster has a volume for "
+            "its token: remove that, and its volumeMounts)",
+            _never,
+        ),
+        "clusterTrustBundle": Refused(_CLUSTER, _never),
+        "podCertificate": Refused(_CLUSTER, _never),
     },
     "VolumeMount": {
         "subPath": Refused("remove it, and make a hostPath volume of what lies below"),

@@ -27,7 +27,8 @@ _HANDLED = frozenset(
         "imagePullPolicy",  # decided before
         "command",
         "args",
-        "env",
+        "envFrom",
+        "env",  # both in declared
         "workingDir",
         "ports",  # informational
         "resources",  # in Cgroup.limits

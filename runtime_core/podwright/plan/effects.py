@@ -33,6 +33,7 @@ TABLE = {
     "spec.terminationGracePeriodSeconds": RECREATE,
     "spec.dnsPolicy": RECREATE,
     "spec.runtimeClassName": RECREATE,
+    "spec.serviceAccountName": RECREATE,  # variables may have it
     "spec.hostname": RECREATE,
     "spec.hostAliases": RECREATE,
     "spec.securityContext": RECREATE,
@@ -44,6 +45,7 @@ TABLE = {
     "spec.containers.command": _RESTART,
     "spec.containers.args": _RESTART,
     "spec.containers.workingDir": _RESTART,
+    "spec.containers.envFrom": _RESTART,
     "spec.containers.env": _RESTART,
     "spec.containers.imagePullPolicy": IN_PLACE,
     "spec.containers.ports": IN_PLACE,

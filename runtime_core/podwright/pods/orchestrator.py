@@ -17,7 +17,7 @@ from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_PODS
 from podwright.manifest.lone import is_stopped
 from podwright.plan.model import Observed, Plan, Problem
-from podwright.pods.secrets import SecretStore
+from podwright.pods.objects import ObjectStore
 from podwright.pods.store import NameLock, PodStore, Record
 from podwright.trees import remove_tree
 
@@ -51,11 +51,11 @@ class PodManager(Protocol):
 class Orchestrator:
     """Applies plans to pods with one manager, one image store and one store of records."""
 
-    def __init__(self, store: PodStore, manager: PodManager, images: ImageStore, secrets: SecretStore) -> None:
+    def __init__(self, store: PodStore, manager: PodManager, images: ImageStore, objects: ObjectStore) -> None:
         self._store = store
         self._manager = manager
         self._images = images
-        self._secrets = secrets
+        self._objects = objects
 
     def observe(self, record: Record | None, desired: dict[str, Any] | None) -> Observed:
         """Look at the host, changing nothing: what state is the pod in, what is wrong, which image tags have moved."""
@@ -198,7 +198,7 @@ class Orchestrator:
             return None
         from podwright.images.distribution.credentials import Auth
 
-        return Auth.of_secrets(self._secrets.logins(pod["metadata"]["namespace"], [item["name"] for item in named]))
+        return Auth.of_secrets(self._objects.logins(pod["metadata"]["namespace"], [item["name"] for item in named]))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from podwright.errors import HostError, ManifestError
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import security
+from podwright.manifest.config_volumes import is_config
 from podwright.oci.security import Security, security_of
 from podwright.oci.users import User, resolve_user
 from podwright.pods import volumes
@@ -113,8 +114,12 @@ def user_of(record: Record, container: Container, ground: Ground) -> User:
 
 def volume_binds(record: Record, container: Container, pod_dir: str) -> list[tuple[str, str, bool]]:
     """Return source, target and whether it is read-only of each volume that a container mounts."""
-    sources = {volume["name"]: volumes.source(volume, pod_dir) for volume in volumes_of(record)}
+    known = {volume["name"]: volume for volume in volumes_of(record)}
     return [
-        (sources[mount["name"]], mount["mountPath"], bool(mount.get("readOnly")))
+        (
+            volumes.source(known[mount["name"]], pod_dir),
+            mount["mountPath"],
+            bool(mount.get("readOnly")) or is_config(known[mount["name"]]),  # which Kubernetes lets nobody write
+        )
         for mount in container.get("volumeMounts", ())
     ]

@@ -46,6 +46,9 @@ class Record(NamedTuple):
     updating: dict[str, list[str]] = {}  # noqa: RUF012 (a NamedTuple's default is never changed in place)
     """Containers whose update has begun and not ended: ``{"restart": […], "inPlace": […]}``."""
 
+    references: dict[str, str] = {}  # noqa: RUF012 (as above)
+    """Digests of what the pod has from ConfigMaps and Secrets (``pods/references.py``)."""
+
     @property
     def kind(self) -> str:
         """``Pod`` or ``Container``."""
