@@ -41,12 +41,13 @@ static unsigned next_attempt(int base)
 	return next;
 }
 
-int container_init(struct supervisor *supervisor, struct container *container, const char *name,
+int container_init(struct supervisor *supervisor, struct container *container, const struct member *member,
 		   struct failure *failure)
 {
 	char path[sizeof "containers/" + NAME_SIZE];
-	snprintf(path, sizeof path, "containers/%.63s", name);
-	container->name = name;
+	snprintf(path, sizeof path, "containers/%.63s", member->name);
+	container->name = member->name;
+	container->member = member;
 	container->report.fd = container->out.source.fd = container->err.source.fd = -1;
 	container->log = (struct log){ .fd = -1, .dir = -1 };
 	container->stop_signal = SIGTERM;
@@ -241,10 +242,10 @@ static void schedule(struct supervisor *supervisor, struct container *container,
 	if (container->want_restart) {
 		container->phase = PHASE_WAITING;
 		container->start_at = now;
-	} else if (restart_wanted(supervisor->plan.restart, end->exit_code)) {
+	} else if (restart_wanted(container->member, end->exit_code)) {
 		container->phase = PHASE_WAITING;
-		container->start_at =
-			now + 1000 * (int64_t)backoff_next(&container->backoff, (now - container->started_ms) / 1000);
+		container->start_at = now + backoff_next(&container->backoff, &supervisor->plan.backoff,
+							 now - container->started_ms);
 	}
 }
 

@@ -5,7 +5,7 @@
 
 #include "supervisor.h"
 
-int container_init(struct supervisor *supervisor, struct container *container, const char *name,
+int container_init(struct supervisor *supervisor, struct container *container, const struct member *member,
 		   struct failure *failure);
 void container_start(struct supervisor *supervisor, struct container *container); // a failure is a termination
 void container_stop(struct supervisor *supervisor, struct container *container, int64_t grace);

@@ -37,11 +37,11 @@ static void print_waiting(const struct supervisor *supervisor, const struct cont
 {
 	char message[512], delay[16];
 	const struct sandbox_plan *plan = &supervisor->plan;
-	if (container->phase != PHASE_WAITING || container->backoff.seconds == 0) {
+	if (container->phase != PHASE_WAITING || container->backoff.delay == 0) {
 		buffer_print(out, "{\"waiting\":{\"reason\":\"ContainerCreating\"}}");
 		return;
 	}
-	backoff_text(container->backoff.seconds, delay);
+	backoff_text(container->backoff.delay, delay);
 	snprintf(message, sizeof message, "back-off %s restarting failed container=%s pod=%s_%s(%s)", delay,
 		 container->name, plan->name, plan->namespace, plan->uid);
 	buffer_print(out, "{\"waiting\":{\"reason\":\"CrashLoopBackOff\",");

@@ -250,11 +250,11 @@ static int enter_folders(struct supervisor *supervisor, char **argv, struct fail
 
 static int load_containers(struct supervisor *supervisor, struct failure *failure)
 {
-	const struct json *names = supervisor->plan.containers;
-	if (names->count > 0 && !(supervisor->containers = calloc(names->count, sizeof(struct container))))
+	const struct sandbox_plan *plan = &supervisor->plan;
+	if (plan->count > 0 && !(supervisor->containers = calloc(plan->count, sizeof(struct container))))
 		return fail(failure, "out of memory");
-	for (const struct json *item = names->child; item; item = item->next)
-		if (container_init(supervisor, &supervisor->containers[supervisor->count++], item->string, failure) < 0)
+	for (size_t i = 0; i < plan->count; i++)
+		if (container_init(supervisor, &supervisor->containers[supervisor->count++], &plan->members[i], failure) < 0)
 			return -1;
 	return 0;
 }

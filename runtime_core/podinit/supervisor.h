@@ -52,6 +52,7 @@ struct external {
 struct container {
 	struct source report; // first: what the first process says before exec, or hang-up when it succeeded
 	const char *name;
+	const struct member *member;
 	int base; // its folder
 	enum phase phase;
 	pid_t pid; // ours to reap, so the number cannot be reused under us

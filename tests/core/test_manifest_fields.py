@@ -26,6 +26,8 @@ KUBERNETES = {
         "volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle terminationMessagePath "
         "terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty"
     ),
+    "RestartRule": "action exitCodes",
+    "ExitCodes": "operator values",
     "ContainerPort": "name hostPort containerPort protocol hostIP",
     "EnvVar": "name value valueFrom",
     "ResourceRequirements": "limits requests claims",

@@ -175,6 +175,24 @@ class _ContainerFields(_Object):
     """Where the container sees the volumes."""
 
 
+class ExitCodes(_Object):
+    """Exit codes of a container."""
+
+    operator: Literal["In", "NotIn"]
+    """Whether the code must be one of the values, or none of them."""
+    values: Annotated[list[int], Field(max_length=limits.MAX_EXIT_CODES)] | None = None
+    """Exit codes."""
+
+
+class RestartRule(_Object):
+    """What to do when a container ended with certain exit codes."""
+
+    action: Literal["Restart", "RestartAllContainers"]
+    """Only Restart."""
+    exit_codes: ExitCodes | None = None
+    """With which the rule applies."""
+
+
 class Container(_ContainerFields):
     """One container of the pod."""
 
@@ -182,6 +200,10 @@ class Container(_ContainerFields):
     """Unique within the pod."""
     image: Image
     """Image reference; without a registry, docker.io."""
+    restart_policy: RestartPolicy | None = None
+    """When this container is started again after it ended; as the pod says unless given."""
+    restart_policy_rules: Annotated[list[RestartRule], Field(max_length=limits.MAX_RESTART_RULES)] | None = None
+    """Tried before the policy: the first rule with the exit code decides."""
 
 
 class HostAlias(_Object):

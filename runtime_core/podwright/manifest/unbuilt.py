@@ -66,8 +66,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
     "PodAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "Container": {
         "envFrom": Refused("remove it, and list the variables in env"),
-        "restartPolicy": Refused("remove it, or use spec.restartPolicy"),
-        "restartPolicyRules": _PLAIN,
         # NotRequired is what happens here: new limits are written to the running container's cgroup.
         "resizePolicy": Refused(is_off=lambda value: _restart_policies(value) <= {"NotRequired"}),
         "volumeDevices": _PLAIN,
@@ -144,7 +142,7 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "recursiveReadOnly": Refused(is_off=lambda value: value in ("", "Disabled")),
     },
 }
-REFUSED["LoneContainer"] = {key: value for key, value in REFUSED["Container"].items() if key != "restartPolicy"}
+REFUSED["LoneContainer"] = {**REFUSED["Container"], "restartPolicyRules": _PLAIN}
 """Kind to field to the refusal."""
 
 SERVER_SET: dict[str, frozenset[str]] = {

@@ -31,6 +31,8 @@ _HANDLED = frozenset(
         "workingDir",
         "ports",  # informational
         "resources",  # in Cgroup.limits
+        "restartPolicy",  # the supervisor's
+        "restartPolicyRules",
         "securityContext",  # decided in Security and User
         "volumeMounts",  # in volumes
     )

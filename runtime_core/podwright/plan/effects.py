@@ -48,6 +48,8 @@ TABLE = {
     "spec.containers.imagePullPolicy": IN_PLACE,
     "spec.containers.ports": IN_PLACE,
     "spec.containers.resources": IN_PLACE,
+    "spec.containers.restartPolicy": RECREATE,
+    "spec.containers.restartPolicyRules": RECREATE,
     "spec.containers.securityContext": _RESTART,
     "spec.containers.securityContext.privileged": RECREATE,  # the cgroup's devices
     "spec.containers.volumeMounts": _RESTART,

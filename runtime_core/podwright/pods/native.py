@@ -25,7 +25,7 @@ from podwright.oci.plan import compile_plan
 from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import external, settings, volumes
+from podwright.pods import external, members, settings, volumes
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
@@ -146,18 +146,18 @@ class NativePods:
     ) -> dict[str, Any]:
         spec = record.pod["spec"]
         return {
-            "version": 2,
+            "version": 3,
             "uid": record.uid,
             "name": record.name,
             "namespace": record.namespace,
             "hostname": hostname_of(record.pod),
-            "restartPolicy": spec["restartPolicy"],
+            "backOff": members.BACK_OFF,
             "gracePeriod": spec["terminationGracePeriodSeconds"],
             "cgroups": cgroups,
             "shmSize": SHM_SIZE,
             "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),
             "network": network,
-            "containers": [container["name"] for container in record.containers],
+            "containers": members.members(record),
             "runtime": runtime,
         }
 

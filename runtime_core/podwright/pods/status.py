@@ -8,6 +8,7 @@ from typing import Any
 
 from podwright.manifest import lone
 from podwright.manifest.qos import qos_class
+from podwright.manifest.restart import should_restart
 from podwright.pods.store import Record
 
 _GONE = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "the container's supervisor is gone"}
@@ -53,7 +54,7 @@ def not_ready_reason(pod: dict[str, Any]) -> str:
 def _status(record: Record, state: dict[str, Any] | None, address: str | None, host_address: str) -> dict[str, Any]:
     live = {entry["name"]: entry for entry in state["containers"]} if state else {}
     containers = [_container_status(record, item, live.get(item["name"])) for item in record.containers]
-    phase = _phase([item["state"] for item in containers], record.pod["spec"]["restartPolicy"], alive=state is not None)
+    phase = _phase(record, [item["state"] for item in containers], alive=state is not None)
     started = state["startedAt"] if state else record.created_at
     status: dict[str, Any] = {
         "phase": phase,
@@ -94,7 +95,7 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
     return status
 
 
-def _phase(states: list[dict[str, Any]], restart_policy: str, *, alive: bool) -> str:
+def _phase(record: Record, states: list[dict[str, Any]], *, alive: bool) -> str:
     if not alive:
         # Whether anything runs is unknown to Kubernetes' words only as Unknown; `plan` says what is wrong.
         return "Pending" if all("waiting" in state for state in states) else "Unknown"
@@ -102,10 +103,11 @@ def _phase(states: list[dict[str, Any]], restart_policy: str, *, alive: bool) ->
         return "Pending"
     if any("terminated" not in state for state in states):
         return "Running"
-    failed = any(state["terminated"]["exitCode"] != 0 for state in states)
-    if restart_policy == "Always" or (restart_policy == "OnFailure" and failed):
+    policy = record.pod["spec"]["restartPolicy"]
+    codes = [state["terminated"]["exitCode"] for state in states]
+    if any(should_restart(*pair) for pair in zip(record.containers, [policy] * len(codes), codes, strict=True)):
         return "Running"  # the supervisor is about to start it again
-    return "Failed" if failed else "Succeeded"
+    return "Failed" if any(codes) else "Succeeded"
 
 
 def _conditions(containers: list[dict[str, Any]], phase: str, since: str, *, sandbox: bool) -> list[dict[str, Any]]:
