@@ -16,6 +16,7 @@
 #include "external.h"
 #include "jail.h"
 #include "kernel.h"
+#include "order.h"
 #include "output.h"
 #include "starter.h"
 
@@ -228,7 +229,7 @@ static void on_report(struct supervisor *supervisor, struct source *source, uint
 	read_report(supervisor, container);
 	if (container->report.fd < 0 && container->start_error[0] == '\0') {
 		container->phase = PHASE_RUNNING;
-		container->settled = true;
+		container->settled = container->ran = true;
 	}
 	supervisor->dirty = true;
 }
@@ -237,7 +238,7 @@ static void schedule(struct supervisor *supervisor, struct container *container,
 {
 	int64_t now = monotonic_ms();
 	container->phase = PHASE_TERMINATED;
-	if (supervisor->stopping)
+	if (supervisor->stopping || supervisor->ending != ENDING_NOT)
 		return;
 	if (container->want_restart) {
 		container->phase = PHASE_WAITING;
@@ -322,7 +323,6 @@ void container_stop(struct supervisor *supervisor, struct container *container, 
 
 void containers_stop(struct supervisor *supervisor, int64_t grace)
 {
-	supervisor->stopping = true;
 	supervisor->dirty = true;
 	for (size_t i = 0; i < supervisor->count; i++) {
 		supervisor->containers[i].want_restart = false;
@@ -332,8 +332,14 @@ void containers_stop(struct supervisor *supervisor, int64_t grace)
 
 void container_update(struct supervisor *supervisor, struct container *container, int64_t grace)
 {
-	container->want_restart = true;
 	container->backoff = (struct backoff){ 0 };
+	supervisor->dirty = true; // whatever follows, somebody waits for it
+	if (!container->started_once) // it will be, from the new plan
+		return;
+	order_reopen(supervisor);
+	if (supervisor->ending != ENDING_NOT) // it shall not run any more
+		return;
+	container->want_restart = true;
 	container_stop(supervisor, container, grace);
 	if (container->pid == 0) {
 		container->phase = PHASE_WAITING;

@@ -16,7 +16,7 @@ void container_reaped(struct supervisor *supervisor, struct container *container
 void container_tick(struct supervisor *supervisor, struct container *container, int64_t now); // SIGKILL when due
 void container_free(struct supervisor *supervisor, struct container *container); // and its FIFOs
 
-// Ends the pod: every container gets its stop signal now and SIGKILL after `grace` seconds.
+// Every container gets its stop signal now and SIGKILL after `grace` seconds, and none starts again by itself.
 void containers_stop(struct supervisor *supervisor, int64_t grace);
 
 #endif

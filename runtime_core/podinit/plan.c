@@ -16,19 +16,17 @@ static bool is_label(const char *name)
 		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
 }
 
-static int read_policy(const struct json *root, enum restart_policy *policy, struct failure *failure)
+// The position of a member's text among three.
+static int read_choice(const struct json *value, const char *key, const char *const names[3], unsigned *choice,
+		       struct failure *failure)
 {
-	static const char *const names[] = { "Always", "OnFailure", "Never" };
 	const char *name;
-	if (json_text(root, "restart", &name, failure) < 0)
+	if (json_text(value, key, &name, failure) < 0)
 		return -1;
-	for (unsigned i = 0; i < 3; i++) {
-		if (strcmp(name, names[i]) == 0) {
-			*policy = (enum restart_policy)i;
+	for (*choice = 0; *choice < 3; (*choice)++)
+		if (strcmp(name, names[*choice]) == 0)
 			return 0;
-		}
-	}
-	return fail(failure, "field restart is none of Always, OnFailure, Never");
+	return fail(failure, "field %s is none of %s, %s, %s", key, names[0], names[1], names[2]);
 }
 
 static int read_network(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
@@ -94,15 +92,22 @@ static int check_rules(const struct json *rules, struct failure *failure)
 
 static int read_member(struct member *member, const struct json *value, struct failure *failure)
 {
-	static const char *const known[] = { "name", "restart", "rules", NULL };
+	static const char *const known[] = { "name", "role", "restart", "rules", NULL };
+	static const char *const roles[] = { "init", "sidecar", "main" };
+	static const char *const policies[] = { "Always", "OnFailure", "Never" };
+	unsigned role, policy;
 	if (value->type != JSON_OBJECT)
 		return fail(failure, "a container is not an object");
 	if (json_only(value, known, failure) < 0 || json_text(value, "name", &member->name, failure) < 0)
 		return -1;
 	if (!is_label(member->name))
 		return fail(failure, "%.80s is not a name", member->name);
-	if (read_policy(value, &member->restart, failure) < 0 || json_list(value, "rules", &member->rules, failure) < 0)
+	if (read_choice(value, "role", roles, &role, failure) < 0 ||
+	    read_choice(value, "restart", policies, &policy, failure) < 0 ||
+	    json_list(value, "rules", &member->rules, failure) < 0)
 		return -1;
+	member->role = (enum role)role;
+	member->restart = (enum restart_policy)policy;
 	return check_rules(member->rules, failure);
 }
 

@@ -13,9 +13,16 @@
 
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
+enum role {
+	ROLE_INIT,    // runs to its end before the next one starts
+	ROLE_SIDECAR, // runs as long as the pod; the next one starts once it has started
+	ROLE_MAIN,
+};
+
 // When one of the pod's containers is started again, and where it stands among them.
 struct member {
 	const char *name;
+	enum role role;
 	enum restart_policy restart;
 	const struct json *rules; // [is it "In", exit codes…]…: the first that fits means a restart
 };

@@ -12,6 +12,8 @@ static bool rule_fits(const struct json *rule, int exit_code)
 
 bool restart_wanted(const struct member *member, int exit_code)
 {
+	if (member->role == ROLE_INIT && exit_code == 0) // it has done its work
+		return false;
 	for (const struct json *rule = member->rules->child; rule; rule = rule->next)
 		if (rule_fits(rule, exit_code))
 			return true;

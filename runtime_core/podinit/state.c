@@ -38,7 +38,10 @@ static void print_waiting(const struct supervisor *supervisor, const struct cont
 	char message[512], delay[16];
 	const struct sandbox_plan *plan = &supervisor->plan;
 	if (container->phase != PHASE_WAITING || container->backoff.delay == 0) {
-		buffer_print(out, "{\"waiting\":{\"reason\":\"ContainerCreating\"}}");
+		// the first ones of the plan are not main ones, if any is not
+		bool initializes = supervisor->containers[0].member->role != ROLE_MAIN;
+		buffer_print(out, "{\"waiting\":{\"reason\":\"%s\"}}",
+			     initializes ? "PodInitializing" : "ContainerCreating");
 		return;
 	}
 	backoff_text(container->backoff.delay, delay);

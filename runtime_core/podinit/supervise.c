@@ -20,6 +20,7 @@
 #include "agent.h"
 #include "container.h"
 #include "kernel.h"
+#include "order.h"
 #include "podinit.h"
 #include "sandbox.h"
 #include "self.h"
@@ -39,6 +40,7 @@ static void reap(struct supervisor *supervisor)
 		if (info.si_pid == supervisor->pause) { // without it the next start would be in other namespaces
 			supervisor->pause = 0;
 			supervisor->lost = !supervisor->stopping;
+			supervisor->stopping = true;
 			containers_stop(supervisor, 0);
 		}
 		for (size_t i = 0; i < supervisor->count; i++)
@@ -54,10 +56,12 @@ static void on_signal(struct supervisor *supervisor, struct source *source, uint
 	(void)events;
 	if (read(source->fd, &info, sizeof info) != sizeof info)
 		return;
-	if (info.ssi_signo == SIGCHLD)
+	if (info.ssi_signo == SIGCHLD) {
 		reap(supervisor);
-	else
-		containers_stop(supervisor, supervisor->plan.grace);
+		return;
+	}
+	supervisor->stopping = true;
+	containers_stop(supervisor, supervisor->plan.grace);
 }
 
 static void tell_ready(struct supervisor *supervisor, const char *error)
@@ -76,19 +80,6 @@ static void tell_ready(struct supervisor *supervisor, const char *error)
 	buffer_free(&line);
 	close(supervisor->ready);
 	supervisor->ready = -1;
-}
-
-// The first start is one after another, in the plan's order; restarts wait for nobody. True: all first starts are over.
-static bool start_due(struct supervisor *supervisor, int64_t now)
-{
-	bool all_settled = true;
-	for (size_t i = 0; i < supervisor->count && !supervisor->stopping; i++) {
-		struct container *container = &supervisor->containers[i];
-		if (container->phase == PHASE_WAITING && now >= container->start_at && (all_settled || container->settled))
-			container_start(supervisor, container);
-		all_settled = all_settled && container->settled;
-	}
-	return all_settled;
 }
 
 // Milliseconds until the next deadline, for epoll_wait; -1 when there is none.
@@ -122,13 +113,14 @@ static void act(struct supervisor *supervisor)
 	int64_t now = monotonic_ms();
 	for (size_t i = 0; i < supervisor->count; i++)
 		container_tick(supervisor, &supervisor->containers[i], now);
-	bool all_settled = start_due(supervisor, now);
+	order_end(supervisor);
+	bool settled = order_start(supervisor, now);
 	if (!supervisor->dirty)
 		return;
 	supervisor->dirty = false;
 	if (state_write(supervisor, &failure) < 0) // tried again at the next change: the pod matters more
 		dprintf(STDERR_FILENO, "%s\n", failure.reason);
-	if (all_settled && !supervisor->stopping)
+	if (settled && !supervisor->stopping)
 		tell_ready(supervisor, NULL);
 	agent_settle(supervisor);
 }

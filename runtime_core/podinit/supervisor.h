@@ -59,6 +59,7 @@ struct container {
 	struct external external;
 	bool want_restart; // an update stops it in order to start it
 	bool started_once;
+	bool ran;     // its program was executed once
 	bool settled; // its first start succeeded or failed: the next container's turn
 	char *hash, *oom_file, *oom_key; // of the plan last started
 	int stop_signal;
@@ -75,6 +76,13 @@ struct container {
 	struct termination last, previous;
 };
 
+// Why no container of the pod is started any more, though its supervisor goes on.
+enum ending {
+	ENDING_NOT,
+	ENDING_COMPLETE,    // all main containers ended for good
+	ENDING_INIT_FAILED, // one of those before them did, and failed
+};
+
 struct supervisor {
 	struct sandbox_plan plan;
 	int epoll, pod_dir, run_dir, lock, ready;
@@ -86,6 +94,7 @@ struct supervisor {
 	size_t count;
 	struct container *containers;
 	struct client *clients;
+	enum ending ending;
 	bool stopping, lost, dirty;
 	struct failure stop_failure; // what a stop could not undo; empty: nothing
 };

@@ -42,7 +42,7 @@ def test_the_supervisor_is_told_what_decides():
     assert normal["spec"]["containers"][0]["restartPolicyRules"][0] == rule("In", 3, 9)
     record = Record("u", "running", normal, 1, {}, "")
     name = normal["spec"]["containers"][0]["name"]
-    assert members(record)[0] == {"name": name, "restart": "Never", "rules": [[True, 3, 9], [False, 0]]}
+    assert members(record)[0] == {"name": name, "role": "main", "restart": "Never", "rules": [[True, 3, 9], [False, 0]]}
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ class Pod:
         }
         (folder / "plan.json").write_text(json.dumps(plan))
         if name not in [known["name"] for known in self.containers]:
-            entry = {"name": name, "restart": self.restart_policy, "rules": [], **(member or {})}
+            entry = {"name": name, "role": "main", "restart": self.restart_policy, "rules": [], **(member or {})}
             self.containers.append(entry)
 
     def spawn(self) -> int:

@@ -279,6 +279,8 @@ class PodSpec(_Object):
 
     containers: Annotated[list[Container], Field(min_length=1, max_length=limits.MAX_CONTAINERS_PER_POD)]
     """Started in this order."""
+    init_containers: Annotated[list[Container], Field(max_length=limits.MAX_CONTAINERS_PER_POD)] | None = None
+    """Run before the others, one after another; one with restartPolicy Always (a sidecar) stays as long as the pod."""
     restart_policy: RestartPolicy | None = None
     """When a container that ended is started again; Always unless given."""
     termination_grace_period_seconds: GracePeriod | None = None

@@ -120,6 +120,12 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
             imagePullSecrets=[{"name": secret["name"]} for secret in spec.get("imagePullSecrets") or ()],
             volumes=sorted(map(volumes.normal, spec.get("volumes") or ()), key=lambda volume: str(volume["name"])),
         ),
+        **_filled(
+            initContainers=[
+                _container(container, context, f"spec.initContainers[{index}]", warnings)
+                for index, container in enumerate(spec.get("initContainers") or ())
+            ]
+        ),
         "containers": [
             _container(container, context, f"spec.containers[{index}]", warnings)
             for index, container in enumerate(spec["containers"])

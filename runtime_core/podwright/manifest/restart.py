@@ -40,6 +40,19 @@ def normal_rules(container: Container) -> list[dict[str, Any]]:
     ]
 
 
+def init_faults_of(container: Container, field: str) -> Iterator[Fault]:
+    """Yield what is wrong with a container that runs before the others: what only one that stays may have."""
+    if not is_sidecar(container):
+        for name in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
+            if container.get(name) is not None:
+                yield Fault(f"{field}.{name}", "must not be there without restartPolicy: Always", container[name])
+
+
+def is_sidecar(init_container: Container) -> bool:
+    """Tell whether one of a pod's initContainers stays when the next one starts."""
+    return bool(init_container.get("restartPolicy") == "Always")
+
+
 def policy_of(container: Container, pod_policy: str) -> str:
     """Return the policy for exit codes that no rule speaks of."""
     return str(container.get("restartPolicy") or pod_policy)

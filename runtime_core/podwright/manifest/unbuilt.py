@@ -41,7 +41,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "finalizers": Refused(_CLUSTER),
     },
     "PodSpec": {
-        "initContainers": _PLAIN,
         "ephemeralContainers": _PLAIN,
         "activeDeadlineSeconds": Refused(is_off=_never),
         "nodeSelector": Refused(_THIS_HOST),

@@ -38,6 +38,7 @@ TABLE = {
     "spec.securityContext": RECREATE,
     "spec.volumes": RECREATE,
     "spec.imagePullSecrets": NONE,  # matters when an image is pulled
+    "spec.initContainers": RECREATE,  # they run once, when the pod is made
     "spec.containers": RECREATE,  # which there are, and in which order they start
     "spec.containers.image": _RESTART,
     "spec.containers.rootfs": _RESTART,

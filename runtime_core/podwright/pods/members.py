@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from podwright.manifest.restart import policy_of
+from podwright.manifest.restart import is_sidecar, policy_of
 from podwright.pods.store import Record
 
 BACK_OFF = {"first": 10_000, "last": 300_000, "forgiven": 600_000}
@@ -13,12 +13,15 @@ to run until the restarts before are forgotten."""
 
 def members(record: Record) -> list[dict[str, Any]]:
     """Return the entries of ``sandbox.json``, in the order in which they start."""
-    return [_member(container, record.pod["spec"]["restartPolicy"]) for container in record.containers]
+    policy = record.pod["spec"]["restartPolicy"]
+    init = [_member(item, "sidecar" if is_sidecar(item) else "init", policy) for item in record.init_containers]
+    return [*init, *(_member(item, "main", policy) for item in record.containers)]
 
 
-def _member(container: dict[str, Any], pod_policy: str) -> dict[str, Any]:
+def _member(container: dict[str, Any], role: str, pod_policy: str) -> dict[str, Any]:
     return {
         "name": container["name"],
+        "role": role,
         "restart": policy_of(container, pod_policy),
         "rules": [_rule(rule["exitCodes"]) for rule in container.get("restartPolicyRules", ())],
     }

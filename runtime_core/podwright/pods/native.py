@@ -18,6 +18,7 @@ from podwright.manifest.expand import expand, expand_env
 from podwright.manifest.lone import is_stopped
 from podwright.manifest.names import hostname_of
 from podwright.manifest.qos import qos_class
+from podwright.manifest.restart import is_sidecar
 from podwright.network import etc_files, host, veth
 from podwright.network.subnet import parse
 from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
@@ -68,7 +69,7 @@ class NativePods:
         directories = groups.create(record.uid, *self._limits(record))
         wanted = external.chosen(self._config, record.pod)
         runtime = external.sandbox_entry(wanted, self._store.run_dir(record.uid), directories[SANDBOX])
-        for container in record.containers:
+        for container in record.all_containers:
             name = container["name"]
             self._write_plan(record, container, images.get(name), directories[name], groups, runtime=runtime)
         make_folders(f"{folder}/shm")
@@ -82,7 +83,7 @@ class NativePods:
         groups = self._cgroups()
         groups.update(record.uid, *self._limits(record))
         runtime = external.recorded_entry(self._store.pod_dir(record.uid))
-        for container in record.containers:
+        for container in record.all_containers:
             name = container["name"]
             if name in restart:
                 directories = groups.directories(record.uid, name)
@@ -138,8 +139,8 @@ class NativePods:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
 
     def _limits(self, record: Record) -> tuple[Limits, dict[str, Limits]]:
-        pod = pod_limits(map(_resources, record.containers), self._config.pods_pids_limit)
-        return pod, {container["name"]: _container_limits(container) for container in record.containers}
+        pod = pod_limits(map(_resources, record.containers), self._config.pods_pids_limit, init=_init(record))
+        return pod, {container["name"]: _container_limits(container) for container in record.all_containers}
 
     def _sandbox_plan(
         self, record: Record, cgroups: list[str], network: Mapping[str, object], runtime: dict[str, Any] | None
@@ -232,6 +233,10 @@ def _resources(container: dict[str, Any]) -> Resources:
     )
 
 
+def _init(record: Record) -> list[tuple[Resources, bool]]:
+    return [(_resources(container), is_sidecar(container)) for container in record.init_containers]
+
+
 def _container_limits(container: dict[str, Any]) -> Limits:
     privileged = bool(container.get("securityContext", {}).get("privileged"))
     return container_limits(_resources(container), all_devices=privileged)
@@ -243,7 +248,7 @@ def _millicores(text: str | None) -> int | None:
 
 def _oom_score_adj(record: Record, container: dict[str, Any]) -> int:
     request = container.get("resources", {}).get("requests", {}).get("memory", "0")
-    score = oom_score_adj(qos_class(record.containers), quantity.units(quantity.parse(request)), host_memory())
+    score = oom_score_adj(qos_class(record.all_containers), quantity.units(quantity.parse(request)), host_memory())
     return allowed_oom_score_adj(score)
 
 

@@ -168,7 +168,7 @@ class Orchestrator:
         """
         images: dict[str, Image] = {}
         pulled: dict[str, Image] = {}
-        for container in record.containers:
+        for container in record.all_containers:
             reference = container.get("image")
             if reference is None or (names is not None and container["name"] not in names):
                 continue
@@ -233,7 +233,7 @@ def _pulls_always(container: dict[str, Any]) -> bool:
 def _resolved(record: Record, images: dict[str, Image]) -> dict[str, dict[str, str]]:
     return {
         item["name"]: {"reference": item["image"], "digest": images[item["name"]].digest}
-        for item in record.containers
+        for item in record.all_containers
         if item["name"] in images
     }
 
