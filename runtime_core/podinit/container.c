@@ -21,6 +21,7 @@
 #include "starter.h"
 
 #define EXIT_START_ERROR 128
+#define LEAST_GRACE_MS 2000 // from its stop signal on, however late that came; as the kubelet
 
 static unsigned next_attempt(int base)
 {
@@ -184,6 +185,7 @@ void container_start(struct supervisor *supervisor, struct container *container)
 	container->want_restart = false;
 	container->start_error[0] = '\0';
 	container->kill_at = 0;
+	container->stop = (struct stop){ 0 };
 	container->external = (struct external){ 0 };
 	container->started = time(NULL);
 	container->started_ms = monotonic_ms();
@@ -302,23 +304,47 @@ void container_reaped(struct supervisor *supervisor, struct container *container
 	record_end(supervisor, container, end);
 }
 
+// What a runtime that is creating the container needs to end well, and any container that was sent its signal late.
+static int64_t least_patience(const struct supervisor *supervisor, const struct container *container)
+{
+	return external_creates(supervisor, container) ? EXTERNAL_PATIENCE_MS : LEAST_GRACE_MS;
+}
+
+static void kill_by(struct container *container, int64_t deadline)
+{
+	if (container->kill_at == 0 || deadline < container->kill_at)
+		container->kill_at = deadline;
+}
+
 void container_stop(struct supervisor *supervisor, struct container *container, int64_t grace)
 {
-	int64_t now = monotonic_ms(), deadline = now + grace * 1000;
+	struct stop *stop = &container->stop;
+	int64_t now = monotonic_ms(), by = now + grace * 1000;
 	if (container->pid == 0) {
 		container->phase = PHASE_TERMINATED;
 		supervisor->dirty = true;
 		return;
 	}
-	// Before exec the signal would find no handler, and PID 1 of a namespace ignores what it does not handle.
-	if (external_creates(supervisor, container))
-		deadline = deadline > now + EXTERNAL_PATIENCE_MS ? deadline : now + EXTERNAL_PATIENCE_MS;
-	else if (grace == 0 || container->phase == PHASE_STARTING)
-		kill(container->pid, SIGKILL);
-	else if (container->kill_at == 0)
-		kill(container->pid, container->stop_signal);
-	if (container->kill_at == 0 || deadline < container->kill_at)
-		container->kill_at = deadline;
+	if (!stop->wanted || by < stop->by)
+		stop->by = by;
+	stop->wanted = true;
+	if (grace == 0 && !external_creates(supervisor, container)) {
+		stop->signalled = true;
+		kill_by(container, now);
+	} else if (stop->signalled) {
+		by = now + least_patience(supervisor, container);
+		kill_by(container, by > stop->by ? by : stop->by);
+	}
+}
+
+// Before exec the signal would find no handler, and PID 1 of a namespace ignores what it does not handle.
+static void send_stop_signal(struct supervisor *supervisor, struct container *container, int64_t now)
+{
+	int64_t least = now + least_patience(supervisor, container);
+	container->stop.signalled = true;
+	if (!external_creates(supervisor, container))
+		kill(container->pid, container->phase == PHASE_STARTING ? SIGKILL : container->stop_signal);
+	kill_by(container, container->stop.by > least ? container->stop.by : least);
 }
 
 void containers_stop(struct supervisor *supervisor, int64_t grace)
@@ -349,7 +375,10 @@ void container_update(struct supervisor *supervisor, struct container *container
 
 void container_tick(struct supervisor *supervisor, struct container *container, int64_t now)
 {
-	(void)supervisor;
+	const struct stop *stop = &container->stop;
+	if (container->pid > 0 && stop->wanted && !stop->signalled &&
+	    (now >= stop->by || order_ends_next(supervisor, container)))
+		send_stop_signal(supervisor, container, now);
 	if (container->pid > 0 && container->kill_at > 0 && now >= container->kill_at) {
 		kill(container->pid, SIGKILL);
 		if (container->external.helper > 0)

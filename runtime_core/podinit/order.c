@@ -58,6 +58,16 @@ void order_end(struct supervisor *supervisor)
 		end(supervisor, ENDING_COMPLETE);
 }
 
+bool order_ends_next(const struct supervisor *supervisor, const struct container *container)
+{
+	if (container->member->role != ROLE_SIDECAR || !(supervisor->stopping || supervisor->ending != ENDING_NOT))
+		return true;
+	for (const struct container *other = container + 1; other < supervisor->containers + supervisor->count; other++)
+		if (other->pid > 0 && other->member->role != ROLE_INIT)
+			return false;
+	return true;
+}
+
 void order_reopen(struct supervisor *supervisor)
 {
 	if (supervisor->ending != ENDING_COMPLETE)

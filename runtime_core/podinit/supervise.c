@@ -90,6 +90,8 @@ static int next_timeout(const struct supervisor *supervisor, int64_t now)
 		const struct container *container = &supervisor->containers[i];
 		if (container->pid > 0 && container->kill_at > 0 && container->kill_at < next)
 			next = container->kill_at;
+		if (container->pid > 0 && container->stop.wanted && !container->stop.signalled && container->stop.by < next)
+			next = container->stop.by;
 		if (container->phase == PHASE_WAITING && container->started_once && container->start_at < next)
 			next = container->start_at;
 	}
@@ -111,9 +113,9 @@ static void act(struct supervisor *supervisor)
 {
 	struct failure failure;
 	int64_t now = monotonic_ms();
+	order_end(supervisor);
 	for (size_t i = 0; i < supervisor->count; i++)
 		container_tick(supervisor, &supervisor->containers[i], now);
-	order_end(supervisor);
 	bool settled = order_start(supervisor, now);
 	if (!supervisor->dirty)
 		return;

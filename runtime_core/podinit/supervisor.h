@@ -42,6 +42,12 @@ struct stream {
 	struct log_stream log;
 };
 
+// The way to a container's end.
+struct stop {
+	bool wanted, signalled;
+	int64_t by; // when its grace period is over, monotonic ms
+};
+
 // Of a container that an external runtime makes: see external.h.
 struct external {
 	pid_t helper; // drives the runtime while `pid` lives; before and after that it is `pid` itself
@@ -63,6 +69,7 @@ struct container {
 	bool settled; // its first start succeeded or failed: the next container's turn
 	char *hash, *oom_file, *oom_key; // of the plan last started
 	int stop_signal;
+	struct stop stop;
 	int64_t start_at, kill_at; // monotonic ms; kill_at 0: no deadline
 	int64_t started_ms;
 	time_t started;
