@@ -18,6 +18,7 @@
 #include "kernel.h"
 #include "order.h"
 #include "output.h"
+#include "probe.h"
 #include "starter.h"
 
 #define EXIT_START_ERROR 128
@@ -186,12 +187,14 @@ void container_start(struct supervisor *supervisor, struct container *container)
 	container->start_error[0] = '\0';
 	container->kill_at = 0;
 	container->stop = (struct stop){ 0 };
+	container->unhealthy = false;
 	container->external = (struct external){ 0 };
 	container->started = time(NULL);
 	container->started_ms = monotonic_ms();
 	supervisor->dirty = true;
 	if (new_id(container->id, &failure) == 0 &&
 	    log_open(&container->log, container->base, container->restart_count, &failure) == 0 &&
+	    life_plan_read(&container->life, container->base, &failure) == 0 &&
 	    container_plan_read(&plan, container->base, container->name, &failure) == 0) {
 		remember_plan(container, &plan);
 		int result = spawn(supervisor, container, &plan, &failure);
@@ -231,7 +234,8 @@ static void on_report(struct supervisor *supervisor, struct source *source, uint
 	read_report(supervisor, container);
 	if (container->report.fd < 0 && container->start_error[0] == '\0') {
 		container->phase = PHASE_RUNNING;
-		container->settled = container->ran = true;
+		container->settled = true;
+		probes_begin(container);
 	}
 	supervisor->dirty = true;
 }
@@ -245,7 +249,8 @@ static void schedule(struct supervisor *supervisor, struct container *container,
 	if (container->want_restart) {
 		container->phase = PHASE_WAITING;
 		container->start_at = now;
-	} else if (restart_wanted(container->member, end->exit_code)) {
+	} else if (restart_wanted(container->member, end->exit_code) ||
+		   (container->unhealthy && container->member->restart != RESTART_NEVER)) {
 		container->phase = PHASE_WAITING;
 		container->start_at = now + backoff_next(&container->backoff, &supervisor->plan.backoff,
 							 now - container->started_ms);
@@ -264,6 +269,7 @@ static void record_end(struct supervisor *supervisor, struct container *containe
 	container->kill_at = 0;
 	container->settled = true;
 	log_close(&container->log);
+	probes_end(container);
 	schedule(supervisor, container, &end);
 	supervisor->dirty = true;
 }
@@ -379,6 +385,7 @@ void container_tick(struct supervisor *supervisor, struct container *container, 
 	if (container->pid > 0 && stop->wanted && !stop->signalled &&
 	    (now >= stop->by || order_ends_next(supervisor, container)))
 		send_stop_signal(supervisor, container, now);
+	probes_tick(supervisor, container, now);
 	if (container->pid > 0 && container->kill_at > 0 && now >= container->kill_at) {
 		kill(container->pid, SIGKILL);
 		if (container->external.helper > 0)
@@ -393,6 +400,7 @@ void container_free(struct supervisor *supervisor, struct container *container)
 	output_close(supervisor, container, &container->err);
 	source_close(supervisor, &container->report);
 	log_close(&container->log);
+	probes_end(container);
 	cleanup_close(&container->base);
 	free(container->hash);
 	free(container->oom_file);

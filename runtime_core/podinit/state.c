@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 
+#include "probe.h"
+
 static void print_text(struct buffer *out, const char *key, const char *text)
 {
 	buffer_print(out, "\"%s\":", key);
@@ -60,6 +62,8 @@ static void print_container(const struct supervisor *supervisor, const struct co
 	buffer_add(out, ",", 1);
 	print_text(out, "hash", container->hash);
 	buffer_print(out, ",\"containerID\":\"%s\",\"pid\":%d", container->id, container->pid);
+	buffer_print(out, ",\"started\":%s,\"ready\":%s", container_has_started(container) ? "true" : "false",
+		     container_is_ready(container) ? "true" : "false");
 	buffer_print(out, ",\"restartCount\":%u,\"attempt\":%u,\"state\":", container->restart_count, container->attempt);
 	if (container->phase == PHASE_RUNNING) {
 		buffer_print(out, "{\"running\":{");

@@ -22,6 +22,7 @@
 #include "kernel.h"
 #include "order.h"
 #include "podinit.h"
+#include "probe.h"
 #include "sandbox.h"
 #include "self.h"
 #include "state.h"
@@ -44,7 +45,9 @@ static void reap(struct supervisor *supervisor)
 			containers_stop(supervisor, 0);
 		}
 		for (size_t i = 0; i < supervisor->count; i++)
-			if (container_owns(&supervisor->containers[i], info.si_pid))
+			if (!probes_reaped(supervisor, &supervisor->containers[i], info.si_pid, info.si_code,
+					   info.si_status) &&
+			    container_owns(&supervisor->containers[i], info.si_pid))
 				container_reaped(supervisor, &supervisor->containers[i], info.si_pid, info.si_code,
 						 info.si_status);
 	}
@@ -92,6 +95,8 @@ static int next_timeout(const struct supervisor *supervisor, int64_t now)
 			next = container->kill_at;
 		if (container->pid > 0 && container->stop.wanted && !container->stop.signalled && container->stop.by < next)
 			next = container->stop.by;
+		if (probes_next(container) < next)
+			next = probes_next(container);
 		if (container->phase == PHASE_WAITING && container->started_once && container->start_at < next)
 			next = container->start_at;
 	}

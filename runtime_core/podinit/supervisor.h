@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#include "action.h"
+#include "life.h"
 #include "log.h"
 #include "plan.h"
 #include "restart.h"
@@ -42,6 +44,16 @@ struct stream {
 	struct log_stream log;
 };
 
+struct probe {
+	struct action_run run;	 // pid 0: none
+	int64_t due, give_up_at; // monotonic ms
+	bool late;		 // it was killed for that
+	bool good;		 // the result that counts
+	bool last;		 // the last one
+	int64_t in_a_row;	 // how often it was that
+	bool on_hold;		 // until the next start
+};
+
 // The way to a container's end.
 struct stop {
 	bool wanted, signalled;
@@ -70,6 +82,9 @@ struct container {
 	char *hash, *oom_file, *oom_key; // of the plan last started
 	int stop_signal;
 	struct stop stop;
+	struct life_plan life;
+	struct probe probes[PROBE_KINDS];
+	bool unhealthy; // a probe ends it in order to start it again
 	int64_t start_at, kill_at; // monotonic ms; kill_at 0: no deadline
 	int64_t started_ms;
 	time_t started;

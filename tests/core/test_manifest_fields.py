@@ -28,6 +28,13 @@ KUBERNETES = {
     ),
     "RestartRule": "action exitCodes",
     "ExitCodes": "operator values",
+    "Probe": (
+        "exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds successThreshold "
+        "failureThreshold terminationGracePeriodSeconds"
+    ),
+    "HTTPGetAction": "path port host scheme httpHeaders",
+    "HTTPHeader": "name value",
+    "TCPSocketAction": "port host",
     "ContainerPort": "name hostPort containerPort protocol hostIP",
     "EnvVar": "name value valueFrom",
     "ResourceRequirements": "limits requests claims",

@@ -36,6 +36,8 @@ def make(policy: str, init: list[tuple[str, dict[str, Any]]], *main: dict[str, A
             "lastState": ended(1) if state is BACK_OFF else {},
             "restartCount": 0,
             "containerID": "a",
+            "started": "running" in state,
+            "ready": "running" in state,
         }
         for name, state in zip(names, [*(state for _, state in init), *main], strict=True)
     ]

@@ -193,8 +193,16 @@ class Pod:
         (self.pod_dir / "shm").mkdir(parents=True)
         self.run_dir.mkdir()
 
-    def container(self, name: str, args: list[str], *, member: dict[str, Any] | None = None, **fields: Any) -> None:
-        """Write (or replace) a container's plan; ``member`` says when it starts."""
+    def container(
+        self,
+        name: str,
+        args: list[str],
+        *,
+        member: dict[str, Any] | None = None,
+        probes: Sequence[dict[str, Any]] = (),
+        **fields: Any,
+    ) -> None:
+        """Write (or replace) a container's plans; ``member`` says when it starts."""
         folder = self.pod_dir / "containers" / name
         (folder / "rootfs").mkdir(parents=True, exist_ok=True)
         plan = {
@@ -221,6 +229,7 @@ class Pod:
             **fields,
         }
         (folder / "plan.json").write_text(json.dumps(plan))
+        (folder / "life.json").write_text(json.dumps({"version": 1, "probes": list(probes)}))
         if name not in [known["name"] for known in self.containers]:
             entry = {"name": name, "role": "main", "restart": self.restart_policy, "rules": [], **(member or {})}
             self.containers.append(entry)

@@ -10,7 +10,7 @@ import json
 from typing import Any, NamedTuple
 
 from podwright.limits import MAX_MANIFEST_SIZE
-from podwright.manifest import check, expand, lone, names, quantity, restart, rules, security, volumes
+from podwright.manifest import check, expand, lone, names, probes, quantity, restart, rules, security, volumes
 from podwright.manifest.faults import Fault, error
 from podwright.manifest.ignored import warnings_of
 from podwright.manifest.sift import sift
@@ -153,6 +153,9 @@ def _container(
             key=lambda port: (port["containerPort"], port["protocol"]),
         ),
         resources=_resources(container.get("resources") or {}, f"{field}.resources", warnings),
+        startupProbe=probes.normal(container.get("startupProbe")),
+        livenessProbe=probes.normal(container.get("livenessProbe")),
+        readinessProbe=probes.normal(container.get("readinessProbe")),
         restartPolicy=container.get("restartPolicy"),
         restartPolicyRules=restart.normal_rules(container),
         securityContext=security.normal(container.get("securityContext") or {}, pod_context),

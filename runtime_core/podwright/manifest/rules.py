@@ -7,7 +7,7 @@ Each function takes a part of a Pod whose structure is right and yields the faul
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from podwright.manifest import names, quantity, restart, security, volumes
+from podwright.manifest import names, probes, quantity, restart, security, volumes
 from podwright.manifest.faults import Fault
 from podwright.manifest.paths import in_brackets
 
@@ -87,6 +87,7 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
     for field, container in [*init, *containers]:
         yield from _container(container, field)
         yield from restart.faults_of(container, field)
+        yield from probes.faults_of(container, field)
         yield from security.faults_of(container.get("securityContext") or {}, context, f"{field}.securityContext")
         mounts = container.get("volumeMounts") or []
         yield from volumes.mount_faults_of(mounts, given, f"{field}.volumeMounts")

@@ -68,9 +68,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         # NotRequired is what happens here: new limits are written to the running container's cgroup.
         "resizePolicy": Refused(is_off=lambda value: _restart_policies(value) <= {"NotRequired"}),
         "volumeDevices": _PLAIN,
-        "livenessProbe": _PLAIN,
-        "readinessProbe": _PLAIN,
-        "startupProbe": _PLAIN,
         "lifecycle": _PLAIN,
         "terminationMessagePath": Refused(is_off=lambda value: value in ("", "/dev/termination-log")),
         "terminationMessagePolicy": Refused(is_off=lambda value: value in ("", "File")),
@@ -78,6 +75,7 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "stdinOnce": _PLAIN,
         "tty": _PLAIN,
     },
+    "Probe": dict.fromkeys(("exec", "grpc"), Refused("use httpGet or tcpSocket", _never)),
     "ContainerPort": {
         "hostPort": Refused("remove it, and connect to the pod's IP address"),
         "hostIP": Refused("remove it, and connect to the pod's IP address"),
@@ -141,7 +139,10 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "recursiveReadOnly": Refused(is_off=lambda value: value in ("", "Disabled")),
     },
 }
-REFUSED["LoneContainer"] = {**REFUSED["Container"], "restartPolicyRules": _PLAIN}
+REFUSED["LoneContainer"] = {
+    **REFUSED["Container"],
+    **dict.fromkeys(("restartPolicyRules", "startupProbe", "livenessProbe", "readinessProbe"), _PLAIN),
+}
 """Kind to field to the refusal."""
 
 SERVER_SET: dict[str, frozenset[str]] = {

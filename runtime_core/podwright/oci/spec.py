@@ -31,8 +31,11 @@ _HANDLED = frozenset(
         "workingDir",
         "ports",  # informational
         "resources",  # in Cgroup.limits
-        "restartPolicy",  # the supervisor's
+        "restartPolicy",  # this and what follows is the supervisor's
         "restartPolicyRules",
+        "startupProbe",
+        "livenessProbe",
+        "readinessProbe",
         "securityContext",  # decided in Security and User
         "volumeMounts",  # in volumes
     )

@@ -54,6 +54,9 @@ TABLE = {
     "spec.containers.securityContext": _RESTART,
     "spec.containers.securityContext.privileged": RECREATE,  # the cgroup's devices
     "spec.containers.volumeMounts": _RESTART,
+    "spec.containers.startupProbe": _RESTART,
+    "spec.containers.livenessProbe": _RESTART,
+    "spec.containers.readinessProbe": _RESTART,
 }
 """Field (the keys of list items left out) to the effect of a change in it or below it."""
 

@@ -27,6 +27,7 @@ from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
 from podwright.pods import external, members, settings, volumes
+from podwright.pods.life import compile_life
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
@@ -71,7 +72,8 @@ class NativePods:
         runtime = external.sandbox_entry(wanted, self._store.run_dir(record.uid), directories[SANDBOX])
         for container in record.all_containers:
             name = container["name"]
-            self._write_plan(record, container, images.get(name), directories[name], groups, runtime=runtime)
+            image = images.get(name)
+            self._write_plan(record, container, image, directories[name], groups, runtime=runtime, address=address)
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
         plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
@@ -83,11 +85,13 @@ class NativePods:
         groups = self._cgroups()
         groups.update(record.uid, *self._limits(record))
         runtime = external.recorded_entry(self._store.pod_dir(record.uid))
+        address = self._addresses.lease(record.uid)  # it has one
         for container in record.all_containers:
             name = container["name"]
             if name in restart:
                 directories = groups.directories(record.uid, name)
-                self._write_plan(record, container, images.get(name), directories, groups, runtime=runtime)
+                image = images.get(name)
+                self._write_plan(record, container, image, directories, groups, runtime=runtime, address=address)
         if restart:
             grace = record.pod["spec"]["terminationGracePeriodSeconds"]
             self.supervisor(record.uid).update(restart, grace)
@@ -184,8 +188,10 @@ class NativePods:
         groups: CgroupManager,
         *,
         runtime: dict[str, Any] | None,
+        address: str,
     ) -> None:
         name = container["name"]
+        grace = record.pod["spec"]["terminationGracePeriodSeconds"]
         pod_dir = self._store.pod_dir(record.uid)
         ground = settings.ground_of(container, image, self._images)
         rights = settings.security_settings(record, container)
@@ -219,6 +225,7 @@ class NativePods:
             spec = external.complete(spec, runtime, settings.localhost_profile(record, container, self._config.root))
         _write_json(f"{folder}/config.json", spec)
         _write_json(f"{folder}/plan.json", plan)
+        _write_json(f"{folder}/life.json", compile_life(container, address, grace))
 
 
 def _resources(container: dict[str, Any]) -> Resources:

@@ -87,13 +87,12 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
         state = {"waiting": {"reason": "ContainerCreating"}}
     else:
         state = {"terminated": _GONE}
-    running = "running" in state
     status = {
         "name": container["name"],
         "state": state,
         "lastState": live["lastState"] if live else {},
-        "ready": running,
-        "started": running,
+        "ready": bool(live and live["ready"]),
+        "started": bool(live and live["started"]),
         "restartCount": live["restartCount"] if live else 0,
         "image": image.get("reference", container.get("image", "")),
         "imageID": f"{image['reference'].split('@')[0]}@{image['digest']}" if image else "",
