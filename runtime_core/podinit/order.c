@@ -41,7 +41,7 @@ static void end(struct supervisor *supervisor, enum ending ending)
 	containers_stop(supervisor, supervisor->plan.grace);
 }
 
-void order_end(struct supervisor *supervisor)
+void order_end(struct supervisor *supervisor, int64_t now)
 {
 	bool all_ended = true, failed = false;
 	if (supervisor->stopping || supervisor->ending != ENDING_NOT)
@@ -56,6 +56,8 @@ void order_end(struct supervisor *supervisor)
 		end(supervisor, ENDING_INIT_FAILED);
 	else if (all_ended)
 		end(supervisor, ENDING_COMPLETE);
+	else if (now >= supervisor->deadline)
+		end(supervisor, ENDING_DEADLINE);
 }
 
 bool order_ends_next(const struct supervisor *supervisor, const struct container *container)

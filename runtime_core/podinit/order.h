@@ -10,7 +10,7 @@
 bool order_start(struct supervisor *supervisor, int64_t now);
 
 // Notices the end of the pod's work, or its failure, and ends what then has no reason to run.
-void order_end(struct supervisor *supervisor);
+void order_end(struct supervisor *supervisor, int64_t now);
 
 // Whether a container that is to be stopped is sent its signal: a sidecar of a pod that ends not before all main
 // containers, and the sidecars after it, are gone.

@@ -163,7 +163,7 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 {
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "backOff",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "runtime",
-					     "memoryVolumes",
+					     "memoryVolumes", "activeDeadline",
 					     NULL };
 	int64_t version;
 	if (json_only(root, known, failure) < 0 ||
@@ -172,6 +172,7 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 	    json_text(root, "namespace", &plan->namespace, failure) < 0 ||
 	    json_text(root, "hostname", &plan->hostname, failure) < 0 || read_backoff(&plan->backoff, root, failure) < 0 ||
 	    json_integer(root, "gracePeriod", 0, MAX_GRACE, &plan->grace, failure) < 0 ||
+	    json_integer(root, "activeDeadline", 0, (int64_t)INT32_MAX * 1000, &plan->deadline, failure) < 0 ||
 	    json_integer(root, "shmSize", 4096, INT64_MAX, &plan->shm_size, failure) < 0 ||
 	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_network(plan, root, failure) < 0 ||
 	    read_members(plan, root, failure) < 0 ||

@@ -48,6 +48,7 @@ struct sandbox_plan {
 	const char *uid, *name, *namespace, *hostname;
 	struct backoff_plan backoff;
 	int64_t grace, shm_size;
+	int64_t deadline; // ms of the pod's whole life; 0: none
 	const struct json *cgroups, *memory_volumes;
 	struct member members[MAX_CONTAINERS]; // in the order in which they start
 	size_t count;

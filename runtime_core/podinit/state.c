@@ -87,6 +87,8 @@ void state_print(const struct supervisor *supervisor, struct buffer *out)
 {
 	buffer_print(out, "{\"version\":1,\"supervisorPid\":%d,\"pausePid\":%d,", getpid(), supervisor->pause);
 	print_time(out, "startedAt", supervisor->started);
+	if (supervisor->ending == ENDING_DEADLINE)
+		buffer_print(out, ",\"reason\":\"DeadlineExceeded\"");
 	buffer_print(out, ",\"containers\":[");
 	for (size_t i = 0; i < supervisor->count; i++) {
 		if (i > 0)

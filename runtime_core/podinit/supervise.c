@@ -88,7 +88,8 @@ static void tell_ready(struct supervisor *supervisor, const char *error)
 // Milliseconds until the next deadline, for epoll_wait; -1 when there is none.
 static int next_timeout(const struct supervisor *supervisor, int64_t now)
 {
-	int64_t next = INT64_MAX;
+	bool ends = supervisor->stopping || supervisor->ending != ENDING_NOT;
+	int64_t next = ends ? INT64_MAX : supervisor->deadline;
 	for (size_t i = 0; i < supervisor->count; i++) {
 		const struct container *container = &supervisor->containers[i];
 		if (container->pid > 0 && container->kill_at > 0 && container->kill_at < next)
@@ -118,7 +119,7 @@ static void act(struct supervisor *supervisor)
 {
 	struct failure failure;
 	int64_t now = monotonic_ms();
-	order_end(supervisor);
+	order_end(supervisor, now);
 	for (size_t i = 0; i < supervisor->count; i++)
 		container_tick(supervisor, &supervisor->containers[i], now);
 	bool settled = order_start(supervisor, now);
@@ -134,6 +135,8 @@ static void act(struct supervisor *supervisor)
 
 static void loop(struct supervisor *supervisor)
 {
+	int64_t deadline = supervisor->plan.deadline;
+	supervisor->deadline = deadline > 0 ? monotonic_ms() + deadline : INT64_MAX;
 	supervisor->dirty = true;
 	for (;;) {
 		struct epoll_event event; // one at a time, for a handler may free what another event points to

@@ -103,6 +103,7 @@ enum ending {
 	ENDING_NOT,
 	ENDING_COMPLETE,    // all main containers ended for good
 	ENDING_INIT_FAILED, // one of those before them did, and failed
+	ENDING_DEADLINE,    // the pod lived for too long
 };
 
 struct supervisor {
@@ -112,6 +113,7 @@ struct supervisor {
 	pid_t pause;
 	int pause_fd; // pidfd
 	time_t started;
+	int64_t deadline; // monotonic ms; INT64_MAX: none
 	char oom_score_adj[16]; // before it was lowered
 	size_t count;
 	struct container *containers;

@@ -17,7 +17,7 @@ def ended(code: int) -> dict[str, Any]:
     return {"terminated": {"exitCode": code, "reason": "Error" if code else "Completed"}}
 
 
-def make(policy: str, init: list[tuple[str, dict[str, Any]]], *main: dict[str, Any]) -> dict[str, Any]:
+def make(policy: str, init: list[tuple[str, dict[str, Any]]], *main: dict[str, Any], **seen: Any) -> dict[str, Any]:
     """A pod whose init containers have (restart policy, state); one in its back-off ended with 1."""
     names = [f"i{index}" for index in range(len(init))] + [f"c{index}" for index in range(len(main))]
     containers = [{"name": name, "image": "x:1"} for name in names]
@@ -41,7 +41,7 @@ def make(policy: str, init: list[tuple[str, dict[str, Any]]], *main: dict[str, A
         }
         for name, state in zip(names, [*(state for _, state in init), *main], strict=True)
     ]
-    return pod_object(record, {"startedAt": "then", "containers": live}, address=None, host_address="10.77.0.1")
+    return pod_object(record, {"startedAt": "then", "containers": live, **seen}, address=None, host_address="10.77.0.1")
 
 
 def condition(pod: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -110,3 +110,9 @@ def test_the_reason_names_the_init_container_that_fails():
 
 def test_a_pod_without_them_has_no_list_of_them():
     assert "initContainerStatuses" not in make("Always", [], RUNNING)["status"]
+
+
+def test_a_pod_that_lived_for_too_long_has_failed():
+    status = make("Always", [], ended(0), reason="DeadlineExceeded")["status"]
+    assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
+    assert status["message"] == "Pod was active on the node longer than the specified deadline"

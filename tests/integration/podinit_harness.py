@@ -186,6 +186,7 @@ class Pod:
             "cgroups": [],
             "shmSize": 1 << 20,
             "memoryVolumes": [],
+            "activeDeadline": 0,
             "network": None,
             "containers": self.containers,
             "runtime": None,

@@ -57,3 +57,11 @@ def test_names_are_unique_across_both_lists(machine):
     refused = machine.apply(manifest, check=False)
     assert "spec.initContainers[0].name: must be unique, but spec.containers[0] has it too" in refused.stderr
     assert machine.pods() == []
+
+
+def test_a_deadline_fails_the_pod(machine):
+    manifest = pod("late", container("app", "exec sleep 100000"), activeDeadlineSeconds=1)
+    machine.apply(manifest)
+    eventually(lambda: machine.pod("late")["status"].get("reason") == "DeadlineExceeded", "the deadline")
+    assert machine.pod("late")["status"]["phase"] == "Failed"
+    machine.delete("late")

@@ -108,3 +108,27 @@ def test_a_sidecar_alone_is_stopped_at_once_for_its_update(pod: Pod) -> None:
     assert log(pod) == ["one", "one-end"]
     assert pod.status("one")["restartCount"] == 1
     assert pod.stop() == 0
+
+
+def test_a_pod_that_lives_for_too_long_is_ended(pod: Pod) -> None:
+    pod.sandbox |= {"activeDeadline": 300, "gracePeriod": 0}
+    add(pod, "proxy", "sidecar")
+    add(pod, "app", "main")
+    pod.containers[1]["restart"] = "Always"
+    assert pod.start() == {"status": "ok"}
+    for name in ("proxy", "app"):
+        pod.terminated(name)  # and is not started again
+    state = pod.ask("status")["pod"]
+    assert state["reason"] == "DeadlineExceeded"
+    assert [entry["restartCount"] for entry in state["containers"]] == [0, 0]
+    assert pod.stop() == 0
+
+
+def test_the_deadline_means_nothing_to_a_pod_that_is_done(pod: Pod) -> None:
+    pod.sandbox["activeDeadline"] = 300
+    pod.container("app", shell("exit 0"))
+    pod.start()
+    pod.terminated("app")
+    time.sleep(0.4)
+    assert "reason" not in pod.ask("status")["pod"]
+    assert pod.stop() == 0

@@ -348,6 +348,8 @@ class PodSpec(_Object):
     """When a container that ended is started again; Always unless given."""
     termination_grace_period_seconds: GracePeriod | None = None
     """Seconds between the stop signal and KILL; 30 unless given."""
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Seconds after which the pod is ended, and has failed, whatever it does."""
     hostname: DnsLabelOrNothing | None = None
     """The pod's name unless given."""
     host_aliases: list[HostAlias] | None = None

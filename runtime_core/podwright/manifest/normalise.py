@@ -110,6 +110,7 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
         "terminationGracePeriodSeconds": DEFAULT_GRACE_PERIOD if grace is None else grace,
         "dnsPolicy": "Default",
         **_filled(
+            activeDeadlineSeconds=spec.get("activeDeadlineSeconds"),
             runtimeClassName=runtime_class if runtime_class != rules.DEFAULT_RUNTIME_CLASS else None,
             hostname=hostname if hostname != names.default_hostname(pod_name) else None,
             hostAliases=[

@@ -42,7 +42,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
     },
     "PodSpec": {
         "ephemeralContainers": _PLAIN,
-        "activeDeadlineSeconds": Refused(is_off=_never),
         "nodeSelector": Refused(_THIS_HOST),
         "nodeName": Refused(_THIS_HOST),
         "hostNetwork": Refused("remove it: a pod always has a network of its own"),

@@ -31,6 +31,7 @@ TABLE = {
     "metadata.annotations": NONE,
     "spec.restartPolicy": RECREATE,
     "spec.terminationGracePeriodSeconds": RECREATE,
+    "spec.activeDeadlineSeconds": RECREATE,
     "spec.dnsPolicy": RECREATE,
     "spec.runtimeClassName": RECREATE,
     "spec.hostname": RECREATE,

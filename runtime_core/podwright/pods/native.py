@@ -158,6 +158,7 @@ class NativePods:
             "hostname": hostname_of(record.pod),
             "backOff": members.BACK_OFF,
             "gracePeriod": spec["terminationGracePeriodSeconds"],
+            "activeDeadline": 1000 * spec.get("activeDeadlineSeconds", 0),
             "cgroups": cgroups,
             "shmSize": SHM_SIZE,
             "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),

@@ -21,6 +21,8 @@ class Pod(NamedTuple):
     main: list[Status]
     alive: bool
     """Whether its supervisor lives."""
+    expired: bool = False
+    """Whether it was ended because it lived for too long."""
 
     def before(self) -> Iterator[tuple[dict[str, Any], Status]]:
         """Yield each init container with its status."""
@@ -37,6 +39,8 @@ def phase_of(pod: Pod) -> str:
     if not pod.alive:
         # Whether anything runs is unknown to Kubernetes' words only as Unknown; `plan` says what is wrong.
         return "Pending" if all("waiting" in state for state in states) else "Unknown"
+    if pod.expired:
+        return "Failed"
     ended = [(container, _end(status)) for container, status in pod.before() if not is_sidecar(container)]
     failed = [(container, end) for container, end in ended if end and end["exitCode"] != 0]
     if any(not pod.restarts(container, end) for container, end in failed):

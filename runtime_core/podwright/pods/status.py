@@ -15,6 +15,12 @@ from podwright.pods.store import Record
 _GONE = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "the container's supervisor is gone"}
 
 
+_EXPIRED = {
+    "reason": "DeadlineExceeded",
+    "message": "Pod was active on the node longer than the specified deadline",
+}
+
+
 def pod_object(
     record: Record, state: dict[str, Any] | None, *, address: str | None, host_address: str
 ) -> dict[str, Any]:
@@ -60,7 +66,8 @@ def _status(record: Record, state: dict[str, Any] | None, address: str | None, h
         if not is_sidecar(container):  # ready means done
             own["ready"] = own["state"].get("terminated", {}).get("exitCode") == 0
     started = state["startedAt"] if state else record.created_at
-    pod = Pod(record, init, containers, alive=state is not None)
+    expired = bool(state and state.get("reason") == _EXPIRED["reason"])
+    pod = Pod(record, init, containers, alive=state is not None, expired=expired)
     phase = phase_of(pod)
     status: dict[str, Any] = {
         "phase": phase,
@@ -70,6 +77,8 @@ def _status(record: Record, state: dict[str, Any] | None, address: str | None, h
         "qosClass": qos_class(record.all_containers),
         "containerStatuses": containers,
     }
+    if expired:
+        status |= _EXPIRED
     if init:
         status["initContainerStatuses"] = init
     if address and state:
