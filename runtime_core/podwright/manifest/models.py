@@ -11,11 +11,12 @@ Fields that Kubernetes has and this release does not are listed in ``unbuilt.py`
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from podwright import limits
 from podwright.manifest import names
+from podwright.manifest.object_model import Object as _Object
+from podwright.manifest.probe_models import Probe
 
 DnsLabel = Annotated[str, Field(pattern=names.DNS_LABEL, max_length=names.LABEL_LENGTH)]
 DnsLabelOrNothing = Annotated[str, Field(pattern=names.DNS_LABEL_OR_NOTHING, max_length=names.LABEL_LENGTH)]
@@ -26,14 +27,6 @@ Quantities = dict[str, Quantity]
 UserId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 GracePeriod = Annotated[int, Field(ge=0, le=limits.MAX_GRACE_PERIOD_SECS)]
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
-
-
-class _Object(BaseModel):
-    """An object that knows all its fields; ``null`` means absent, as in Kubernetes."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, alias_generator=to_camel, use_attribute_docstrings=True, serialize_by_alias=True
-    )
 
 
 class EnvVar(_Object):
@@ -150,63 +143,6 @@ class VolumeMount(_Object):
     """Where it is in the container."""
     read_only: bool | None = None
     """Whether the container may only read; not so for what is mounted further down."""
-
-
-class HTTPHeader(_Object):
-    """A header of a request."""
-
-    name: str
-    """Its name; Host is allowed."""
-    value: str
-    """Its value."""
-
-
-class HTTPGetAction(_Object):
-    """A request whose answer must have a status from 200 to 399."""
-
-    port: int | str
-    """Number, or name of one of the container's ports."""
-    path: str | None = None
-    """/ unless given."""
-    host: str | None = None
-    """IPv4 address; the pod's unless given."""
-    scheme: Literal["", "HTTP", "HTTPS"] | None = None
-    """Only HTTP."""
-    http_headers: list[HTTPHeader] | None = None
-    """Headers on top of the usual ones."""
-
-
-class TCPSocketAction(_Object):
-    """A connection that must be accepted."""
-
-    port: int | str
-    """Number, or name of one of the container's ports."""
-    host: str | None = None
-    """IPv4 address; the pod's unless given."""
-
-
-Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
-
-
-class Probe(_Object):
-    """A question to the container, asked again and again."""
-
-    http_get: HTTPGetAction | None = None
-    """Asks for a page."""
-    tcp_socket: TCPSocketAction | None = None
-    """Connects."""
-    initial_delay_seconds: Seconds | None = None
-    """From the container's start to the first question; 0 unless given."""
-    timeout_seconds: Seconds | None = None
-    """After which no answer is a bad one; 1 unless given."""
-    period_seconds: Seconds | None = None
-    """From one question to the next; 10 unless given."""
-    success_threshold: Seconds | None = None
-    """Good answers in a row that count; 1 unless given."""
-    failure_threshold: Seconds | None = None
-    """Bad answers in a row that count; 3 unless given."""
-    termination_grace_period_seconds: Annotated[int, Field(ge=1, le=limits.MAX_GRACE_PERIOD_SECS)] | None = None
-    """Of a container that this probe ends; the pod's unless given."""
 
 
 class _ContainerFields(_Object):
