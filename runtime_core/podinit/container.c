@@ -16,6 +16,7 @@
 #include "external.h"
 #include "jail.h"
 #include "kernel.h"
+#include "message.h"
 #include "output.h"
 #include "probe.h"
 #include "starter.h"
@@ -193,6 +194,7 @@ void container_start(struct supervisor *supervisor, struct container *container)
 	if (new_id(container->id, &failure) == 0 &&
 	    log_open(&container->log, container->base, container->restart_count, &failure) == 0 &&
 	    life_plan_read(&container->life, container->base, &failure) == 0 &&
+	    message_prepare(container, &failure) == 0 &&
 	    container_plan_read(&plan, container->base, container->name, &failure) == 0) {
 		remember_plan(container, &plan);
 		int result = spawn(supervisor, container, &plan, &failure);
@@ -303,6 +305,7 @@ void container_reaped(struct supervisor *supervisor, struct container *container
 	end.exit_code = code == CLD_EXITED ? status : 128 + status;
 	if (end.exit_code != 0)
 		end.reason = oom_count(container) > container->oom_before ? "OOMKilled" : "Error";
+	message_read(container, &end);
 	if (supervisor->lost)
 		snprintf(end.message, sizeof end.message, "the pod's sandbox was lost: its pause process ended");
 	record_end(supervisor, container, end);

@@ -38,14 +38,27 @@ static int read_probe(struct life_plan *plan, const struct json *value, struct f
 	return 0;
 }
 
+static int read_message(struct life_plan *plan, const struct json *root, struct failure *failure)
+{
+	static const char *const choices[] = { "None", "File", "FallbackToLogsOnError" };
+	const char *name;
+	if (json_text(root, "terminationMessage", &name, failure) < 0)
+		return -1;
+	plan->message = strcmp(name, choices[0]) != 0;
+	plan->message_falls_back = strcmp(name, choices[2]) == 0;
+	if (plan->message && !plan->message_falls_back && strcmp(name, choices[1]) != 0)
+		return fail(failure, "field terminationMessage is none of %s, %s, %s", choices[0], choices[1], choices[2]);
+	return 0;
+}
+
 static int read_life(struct life_plan *plan, const struct json *root, struct failure *failure)
 {
-	static const char *const known[] = { "version", "probes", NULL };
+	static const char *const known[] = { "version", "probes", "terminationMessage", NULL };
 	int64_t version;
 	const struct json *probes;
 	if (json_only(root, known, failure) < 0 ||
 	    json_integer(root, "version", LIFE_VERSION, LIFE_VERSION, &version, failure) < 0 ||
-	    json_list(root, "probes", &probes, failure) < 0)
+	    json_list(root, "probes", &probes, failure) < 0 || read_message(plan, root, failure) < 0)
 		return -1;
 	for (const struct json *item = probes->child; item; item = item->next)
 		if (read_probe(plan, item, failure) < 0)

@@ -17,6 +17,8 @@ struct probe_plan {
 struct life_plan {
 	struct json_document document;
 	struct probe_plan probes[PROBE_KINDS];
+	bool message;		 // it may write one for its end
+	bool message_falls_back; // to its log, after an error
 };
 
 int life_plan_read(struct life_plan *plan, int base, struct failure *failure); // from the container's folder

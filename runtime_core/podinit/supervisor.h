@@ -33,7 +33,7 @@ struct termination {
 	bool set;
 	int exit_code, signal;
 	const char *reason;
-	char message[512];
+	char message[4097]; // as much as the kubelet takes, and a NUL
 	time_t started, finished;
 	char id[ID_SIZE];
 };

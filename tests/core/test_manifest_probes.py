@@ -8,7 +8,7 @@ import pytest
 from manifesttools import with_container
 from podwright.errors import ManifestError
 from podwright.manifest.normalise import normalise
-from podwright.pods.life import compile_life
+from podwright.pods.life import compile_life, message_bind
 
 TCP = {"tcpSocket": {"port": 80}}
 
@@ -48,6 +48,7 @@ def test_the_plan_has_every_number():
     }
     assert compile_life(container(startupProbe=probe), "10.0.0.2", 30) == {
         "version": 1,
+        "terminationMessage": "File",
         "probes": [
             {
                 "kind": "startup",
@@ -147,3 +148,12 @@ def test_only_a_sidecar_among_the_first_containers_has_probes():
         normalise(manifest)
     manifest["spec"]["initContainers"] = [{**item, "restartPolicy": "Always"}]
     assert normalise(manifest).pod["spec"]["initContainers"][0]["readinessProbe"]["periodSeconds"] == 10
+
+
+def test_where_the_last_words_are_and_whether_the_log_may_speak():
+    plain = container(terminationMessagePath="/dev/termination-log", terminationMessagePolicy="File")
+    assert plain == container()
+    assert message_bind(plain, "/p") == ("/p/termination-log", "/dev/termination-log", False)
+    own = container(terminationMessagePath="/run//last", terminationMessagePolicy="FallbackToLogsOnError")
+    assert message_bind(own, "/p")[1] == "/run/last"
+    assert compile_life(own, "", 0)["terminationMessage"] == "FallbackToLogsOnError"

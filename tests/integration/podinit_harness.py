@@ -201,6 +201,7 @@ class Pod:
         *,
         member: dict[str, Any] | None = None,
         probes: Sequence[dict[str, Any]] = (),
+        message: str = "None",
         **fields: Any,
     ) -> None:
         """Write (or replace) a container's plans; ``member`` says when it starts."""
@@ -230,7 +231,8 @@ class Pod:
             **fields,
         }
         (folder / "plan.json").write_text(json.dumps(plan))
-        (folder / "life.json").write_text(json.dumps({"version": 1, "probes": list(probes)}))
+        life = {"version": 1, "probes": list(probes), "terminationMessage": message}
+        (folder / "life.json").write_text(json.dumps(life))
         if name not in [known["name"] for known in self.containers]:
             entry = {"name": name, "role": "main", "restart": self.restart_policy, "rules": [], **(member or {})}
             self.containers.append(entry)

@@ -65,3 +65,14 @@ def test_a_deadline_fails_the_pod(machine):
     eventually(lambda: machine.pod("late")["status"].get("reason") == "DeadlineExceeded", "the deadline")
     assert machine.pod("late")["status"]["phase"] == "Failed"
     machine.delete("late")
+
+
+def test_the_last_words_of_a_container(machine):
+    path = "/run/words"
+    init = container("init", f"echo of init > {path}; exit 0", terminationMessagePath=path)
+    app = container("app", "echo of the log; exit 2", terminationMessagePolicy="FallbackToLogsOnError")
+    machine.apply(pod("words", app, initContainers=[init], restartPolicy="Never"))
+    eventually(lambda: machine.pod("words")["status"]["phase"] == "Failed", "its end")
+    assert init_status(machine, "words")["init"]["state"]["terminated"]["message"] == "of init\n"
+    assert statuses(machine.pod("words"))["app"]["state"]["terminated"]["message"] == "of the log\n"
+    machine.delete("words")

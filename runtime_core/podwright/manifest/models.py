@@ -197,6 +197,10 @@ class Container(_ContainerFields):
     """When this container is started again after it ended; as the pod says unless given."""
     restart_policy_rules: Annotated[list[RestartRule], Field(max_length=limits.MAX_RESTART_RULES)] | None = None
     """Tried before the policy: the first rule with the exit code decides."""
+    termination_message_path: Annotated[str, Field(pattern=names.ABSOLUTE_PATH)] | None = None
+    """File in the container whose last 4096 bytes are its message when it ends; /dev/termination-log unless given."""
+    termination_message_policy: Literal["", "File", "FallbackToLogsOnError"] | None = None
+    """Whether the end of its log is the message of a container that failed and left none; File unless given."""
     startup_probe: Probe | None = None
     """Whether the container has started; the other probes wait for that."""
     liveness_probe: Probe | None = None

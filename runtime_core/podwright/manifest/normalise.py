@@ -18,6 +18,7 @@ from podwright.manifest.sift import sift
 NORMALISER_VERSION = 1
 """Goes up whenever the same manifest gives another normalised Pod than before."""
 
+DEFAULT_MESSAGE_PATH = "/dev/termination-log"
 DEFAULT_GRACE_PERIOD = 30
 """Seconds, as in Kubernetes."""
 
@@ -154,6 +155,7 @@ def _container(
             key=lambda port: (port["containerPort"], port["protocol"]),
         ),
         resources=_resources(container.get("resources") or {}, f"{field}.resources", warnings),
+        **_message(container),
         startupProbe=probes.normal(container.get("startupProbe")),
         livenessProbe=probes.normal(container.get("livenessProbe")),
         readinessProbe=probes.normal(container.get("readinessProbe")),
@@ -162,6 +164,14 @@ def _container(
         securityContext=security.normal(container.get("securityContext") or {}, pod_context),
         volumeMounts=sorted(mounts, key=lambda mount: str(mount["mountPath"])),
     )
+
+
+def _message(container: dict[str, Any]) -> dict[str, Any]:
+    path, policy = container.get("terminationMessagePath"), container.get("terminationMessagePolicy")
+    return {
+        "terminationMessagePath": volumes.plain_path(path) if path and path != DEFAULT_MESSAGE_PATH else None,
+        "terminationMessagePolicy": policy if policy != "File" else None,
+    }
 
 
 def _port(port: dict[str, Any]) -> dict[str, Any]:

@@ -68,8 +68,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "resizePolicy": Refused(is_off=lambda value: _restart_policies(value) <= {"NotRequired"}),
         "volumeDevices": _PLAIN,
         "lifecycle": _PLAIN,
-        "terminationMessagePath": Refused(is_off=lambda value: value in ("", "/dev/termination-log")),
-        "terminationMessagePolicy": Refused(is_off=lambda value: value in ("", "File")),
         "stdin": _PLAIN,
         "stdinOnce": _PLAIN,
         "tty": _PLAIN,
@@ -140,6 +138,8 @@ REFUSED: dict[str, dict[str, Refused]] = {
 }
 REFUSED["LoneContainer"] = {
     **REFUSED["Container"],
+    "terminationMessagePath": Refused(is_off=lambda value: value in ("", "/dev/termination-log")),
+    "terminationMessagePolicy": Refused(is_off=lambda value: value in ("", "File")),
     **dict.fromkeys(("restartPolicyRules", "startupProbe", "livenessProbe", "readinessProbe"), _PLAIN),
 }
 """Kind to field to the refusal."""

@@ -33,6 +33,8 @@ _HANDLED = frozenset(
         "resources",  # in Cgroup.limits
         "restartPolicy",  # this and what follows is the supervisor's
         "restartPolicyRules",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
         "startupProbe",
         "livenessProbe",
         "readinessProbe",

@@ -55,6 +55,8 @@ TABLE = {
     "spec.containers.securityContext": _RESTART,
     "spec.containers.securityContext.privileged": RECREATE,  # the cgroup's devices
     "spec.containers.volumeMounts": _RESTART,
+    "spec.containers.terminationMessagePath": _RESTART,
+    "spec.containers.terminationMessagePolicy": _RESTART,
     "spec.containers.startupProbe": _RESTART,
     "spec.containers.livenessProbe": _RESTART,
     "spec.containers.readinessProbe": _RESTART,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the supervisor does for a container while it runs, compiled to ``life.json``: its probes."""
+"""What the supervisor does for a container while it runs, compiled to ``life.json``: probes, and its last words."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from podwright.manifest.normalise import DEFAULT_MESSAGE_PATH
 
 LIFE_VERSION = 1
 USER_AGENT = "kube-probe/1.36"
@@ -16,7 +18,16 @@ def compile_life(container: Mapping[str, Any], address: str, grace: int) -> dict
         for field, kind in _KINDS.items()
         if field in container
     ]
-    return {"version": LIFE_VERSION, "probes": probes}
+    policy = container.get("terminationMessagePolicy", "File")
+    return {"version": LIFE_VERSION, "probes": probes, "terminationMessage": policy}
+
+
+def message_bind(container: Mapping[str, Any], folder: str) -> tuple[str, str, bool]:
+    """Return source, target and "not read-only" of the file for a container's message; ``folder`` is the container's.
+
+    The supervisor makes the file, and empties it before each start.
+    """
+    return f"{folder}/termination-log", container.get("terminationMessagePath", DEFAULT_MESSAGE_PATH), False
 
 
 def _probe(

@@ -27,7 +27,7 @@ from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
 from podwright.pods import external, members, settings, volumes
-from podwright.pods.life import compile_life
+from podwright.pods.life import compile_life, message_bind
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
@@ -194,6 +194,7 @@ class NativePods:
         name = container["name"]
         grace = record.pod["spec"]["terminationGracePeriodSeconds"]
         pod_dir = self._store.pod_dir(record.uid)
+        folder = f"{pod_dir}/containers/{name}"
         ground = settings.ground_of(container, image, self._images)
         rights = settings.security_settings(record, container)
         spec = container_spec(
@@ -204,7 +205,7 @@ class NativePods:
             cgroup=Cgroup(groups.path(record.uid, name), cgroups, _container_limits(container)),
             user=settings.user_of(record, container, ground),
             security=rights,
-            volumes=settings.volume_binds(record, container, pod_dir),
+            volumes=[*settings.volume_binds(record, container, pod_dir), message_bind(container, folder)],
             oom_score_adj=_oom_score_adj(record, container),
             declared=expand_env(container.get("env", ())),
             expand=expand,
@@ -219,7 +220,6 @@ class NativePods:
             oom_events=groups.oom_events(record.uid, name),
             seccomp=settings.seccomp_filter(record, container, rights, self._config.root),
         )
-        folder = f"{pod_dir}/containers/{name}"
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
         if runtime:
