@@ -165,7 +165,7 @@ class Runtime:
         """
         _check_whole("tail", tail)
         record = self._found(name, namespace, kind)
-        known = [item["name"] for item in record.containers]
+        known = [item["name"] for item in record.all_containers]
         if container is None and len(known) == 1:
             container = known[0]
         if container not in known:
@@ -247,7 +247,7 @@ class Runtime:
                 return None
         except (TypeError, ValueError, RecursionError):  # no JSON: what is wrong with it is said later
             return None
-        if any(item.get("imagePullPolicy") == "Always" for item in record.containers if record.state == "running"):
+        if any(item.get("imagePullPolicy") == "Always" for item in record.all_containers if record.state == "running"):
             return None  # a tag may have moved
         if record.references and not _are_same(record, objects):
             return None

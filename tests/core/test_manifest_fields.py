@@ -26,6 +26,15 @@ KUBERNETES = {
         "volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle terminationMessagePath "
         "terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty"
     ),
+    "RestartRule": "action exitCodes",
+    "ExitCodes": "operator values",
+    "Probe": (
+        "exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds successThreshold "
+        "failureThreshold terminationGracePeriodSeconds"
+    ),
+    "HTTPGetAction": "path port host scheme httpHeaders",
+    "HTTPHeader": "name value",
+    "TCPSocketAction": "port host",
     "ContainerPort": "name hostPort containerPort protocol hostIP",
     "EnvVar": "name value valueFrom",
     "EnvVarSource": "fieldRef resourceFieldRef configMapKeyRef secretKeyRef fileKeyRef",

@@ -325,6 +325,7 @@ PLACES = {
     "ObjectMeta": lambda fields: with_metadata(**fields),
     "PodSpec": lambda fields: pod(**fields),
     "Container": lambda fields: with_container(**fields),
+    "Probe": lambda fields: with_container(livenessProbe={"tcpSocket": {"port": 1}, **fields}),
     "ContainerPort": lambda fields: with_container(ports=[{"containerPort": 80, **fields}]),
     "EnvVar": lambda fields: with_container(env=[{"name": "A", **fields}]),
     "EnvVarSource": lambda fields: with_container(

@@ -173,18 +173,20 @@ class Pod:
         self.pod_dir, self.run_dir, self.image = folder / "pod", folder / "run", image
         self.binary = os.environ.get("PODINIT", str(BINARY))
         self.pid = 0  # of the supervisor, until it is reaped
-        self.containers: list[str] = []
+        self.containers: list[dict[str, Any]] = []
+        self.restart_policy = "Never"  # of a container that is added without one
         self.sandbox: dict[str, Any] = {
-            "version": 2,
+            "version": 3,
             "uid": UID,
             "name": "web",
             "namespace": "default",
             "hostname": "web-host",
-            "restartPolicy": "Never",
+            "backOff": {"first": 10_000, "last": 300_000, "forgiven": 600_000},
             "gracePeriod": 30,
             "cgroups": [],
             "shmSize": 1 << 20,
             "memoryVolumes": [],
+            "activeDeadline": 0,
             "network": None,
             "containers": self.containers,
             "runtime": None,
@@ -192,8 +194,17 @@ class Pod:
         (self.pod_dir / "shm").mkdir(parents=True)
         self.run_dir.mkdir()
 
-    def container(self, name: str, args: list[str], **fields: Any) -> None:
-        """Write (or replace) a container's plan."""
+    def container(
+        self,
+        name: str,
+        args: list[str],
+        *,
+        member: dict[str, Any] | None = None,
+        probes: Sequence[dict[str, Any]] = (),
+        message: str = "None",
+        **fields: Any,
+    ) -> None:
+        """Write (or replace) a container's plans; ``member`` says when it starts."""
         folder = self.pod_dir / "containers" / name
         (folder / "rootfs").mkdir(parents=True, exist_ok=True)
         plan = {
@@ -220,8 +231,11 @@ class Pod:
             **fields,
         }
         (folder / "plan.json").write_text(json.dumps(plan))
-        if name not in self.containers:
-            self.containers.append(name)
+        life = {"version": 1, "probes": list(probes), "terminationMessage": message}
+        (folder / "life.json").write_text(json.dumps(life))
+        if name not in [known["name"] for known in self.containers]:
+            entry = {"name": name, "role": "main", "restart": self.restart_policy, "rules": [], **(member or {})}
+            self.containers.append(entry)
 
     def write_sandbox(self) -> None:
         """Write the plan of the sandbox."""

@@ -152,7 +152,7 @@ def test_a_sandbox_that_fails_is_undone(pod: Pod) -> None:
 
 
 def test_restart_is_immediate_once_then_backs_off_on_a_fresh_root(pod: Pod) -> None:
-    pod.sandbox["restartPolicy"] = "Always"
+    pod.restart_policy = "Always"
     deep = "/".join("d" * 100)
     pod.container("app", shell(f"[ -e /marker ] && echo stale; mkdir -p /{deep}; touch /marker; exit 1"))
     pod.start()
@@ -173,7 +173,7 @@ def test_restart_is_immediate_once_then_backs_off_on_a_fresh_root(pod: Pod) -> N
 
 @pytest.mark.parametrize(("policy", "code", "restarts"), [("OnFailure", 0, 0), ("OnFailure", 1, 1), ("Never", 1, 0)])
 def test_restart_policy(pod: Pod, policy: str, code: int, restarts: int) -> None:
-    pod.sandbox["restartPolicy"] = policy
+    pod.restart_policy = policy
     pod.container("app", shell(f"exit {code}"))
     pod.start()
     until(lambda: "running" not in (entry := pod.status("app"))["state"] and entry["restartCount"] == restarts, policy)

@@ -32,6 +32,13 @@ _HANDLED = frozenset(
         "workingDir",
         "ports",  # informational
         "resources",  # in Cgroup.limits
+        "restartPolicy",  # this and what follows is the supervisor's
+        "restartPolicyRules",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+        "startupProbe",
+        "livenessProbe",
+        "readinessProbe",
         "securityContext",  # decided in Security and User
         "volumeMounts",  # in volumes
     )

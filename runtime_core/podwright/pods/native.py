@@ -20,6 +20,7 @@ from podwright.manifest.expand import expand
 from podwright.manifest.lone import is_stopped
 from podwright.manifest.names import hostname_of
 from podwright.manifest.qos import qos_class
+from podwright.manifest.restart import is_sidecar
 from podwright.network import etc_files, host, veth
 from podwright.network.subnet import parse
 from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
@@ -27,7 +28,8 @@ from podwright.oci.plan import compile_plan
 from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import external, settings, volumes
+from podwright.pods import external, members, settings, volumes
+from podwright.pods.life import compile_life, message_bind
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
@@ -82,11 +84,10 @@ class NativePods:
         directories = groups.create(record.uid, *self._limits(record))
         wanted = external.chosen(self._config, record.pod)
         runtime = external.sandbox_entry(wanted, self._store.run_dir(record.uid), directories[SANDBOX])
-        for container in record.containers:
+        for container in record.all_containers:
             name = container["name"]
-            self._write_plan(
-                record, container, images.get(name), directories[name], groups, address=address, runtime=runtime
-            )
+            image = images.get(name)
+            self._write_plan(record, container, image, directories[name], groups, address=address, runtime=runtime)
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
         plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
@@ -100,13 +101,12 @@ class NativePods:
         groups.update(record.uid, *self._limits(record))
         runtime = external.recorded_entry(self._store.pod_dir(record.uid))
         address = self._addresses.all().get(record.uid, "") if restart else ""
-        for container in record.containers:
+        for container in record.all_containers:
             name = container["name"]
             if name in restart:
                 directories = groups.directories(record.uid, name)
-                self._write_plan(
-                    record, container, images.get(name), directories, groups, address=address, runtime=runtime
-                )
+                image = images.get(name)
+                self._write_plan(record, container, image, directories, groups, address=address, runtime=runtime)
         if any(map(is_config, settings.volumes_of(record))):
             with self.supervisor(record.uid).folder() as pod:
                 self._fill(record, pod)
@@ -137,6 +137,8 @@ class NativePods:
             return [Problem("status.supervisor", "the pod's supervisor does not run", "recreate pod")]
         if not self.supervisor(record.uid).reachable():
             return [Problem("status.supervisor", "the pod's supervisor has lost its socket", "recreate pod")]
+        if self.supervisor(record.uid).is_foreign():
+            return [Problem("status.supervisor", "another release of podwright started the pod", "recreate pod")]
         interface = veth.host_ifname(record.uid)
         if not veth.attached(interface, self._config.network_bridge):
             message = f"the pod's interface {interface} is not on bridge {self._config.network_bridge}"
@@ -188,26 +190,27 @@ class NativePods:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
 
     def _limits(self, record: Record) -> tuple[Limits, dict[str, Limits]]:
-        pod = pod_limits(map(_resources, record.containers), self._config.pods_pids_limit)
-        return pod, {container["name"]: _container_limits(container) for container in record.containers}
+        pod = pod_limits(map(_resources, record.containers), self._config.pods_pids_limit, init=_init(record))
+        return pod, {container["name"]: _container_limits(container) for container in record.all_containers}
 
     def _sandbox_plan(
         self, record: Record, cgroups: list[str], network: Mapping[str, object], runtime: dict[str, Any] | None
     ) -> dict[str, Any]:
         spec = record.pod["spec"]
         return {
-            "version": 2,
+            "version": 3,
             "uid": record.uid,
             "name": record.name,
             "namespace": record.namespace,
             "hostname": hostname_of(record.pod),
-            "restartPolicy": spec["restartPolicy"],
+            "backOff": members.BACK_OFF,
             "gracePeriod": spec["terminationGracePeriodSeconds"],
+            "activeDeadline": 1000 * spec.get("activeDeadlineSeconds", 0),
             "cgroups": cgroups,
             "shmSize": SHM_SIZE,
             "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),
             "network": network,
-            "containers": [container["name"] for container in record.containers],
+            "containers": members.members(record),
             "runtime": runtime,
         }
 
@@ -236,7 +239,9 @@ class NativePods:
         runtime: dict[str, Any] | None,
     ) -> None:
         name = container["name"]
+        grace = record.pod["spec"]["terminationGracePeriodSeconds"]
         pod_dir = self._store.pod_dir(record.uid)
+        folder = f"{pod_dir}/containers/{name}"
         ground = settings.ground_of(container, image, self._images)
         rights = settings.security_settings(record, container)
         spec = container_spec(
@@ -247,7 +252,7 @@ class NativePods:
             cgroup=Cgroup(groups.path(record.uid, name), cgroups, _container_limits(container)),
             user=settings.user_of(record, container, ground),
             security=rights,
-            volumes=settings.volume_binds(record, container, pod_dir),
+            volumes=[*settings.volume_binds(record, container, pod_dir), message_bind(container, folder)],
             oom_score_adj=_oom_score_adj(record, container),
             declared=self._declared(record, container, address),
             expand=expand,
@@ -262,13 +267,13 @@ class NativePods:
             oom_events=groups.oom_events(record.uid, name),
             seccomp=settings.seccomp_filter(record, container, rights, self._config.root),
         )
-        folder = f"{pod_dir}/containers/{name}"
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
         if runtime:
             spec = external.complete(spec, runtime, settings.localhost_profile(record, container, self._config.root))
         _write_json(f"{folder}/config.json", spec)
         _write_json(f"{folder}/plan.json", plan)
+        _write_json(f"{folder}/life.json", compile_life(container, address, grace))
 
 
 def _resources(container: dict[str, Any]) -> Resources:
@@ -283,6 +288,10 @@ def _resources(container: dict[str, Any]) -> Resources:
     )
 
 
+def _init(record: Record) -> list[tuple[Resources, bool]]:
+    return [(_resources(container), is_sidecar(container)) for container in record.init_containers]
+
+
 def _container_limits(container: dict[str, Any]) -> Limits:
     privileged = bool(container.get("securityContext", {}).get("privileged"))
     return container_limits(_resources(container), all_devices=privileged)
@@ -294,7 +303,7 @@ def _millicores(text: str | None) -> int | None:
 
 def _oom_score_adj(record: Record, container: dict[str, Any]) -> int:
     request = container.get("resources", {}).get("requests", {}).get("memory", "0")
-    score = oom_score_adj(qos_class(record.containers), quantity.units(quantity.parse(request)), host_memory())
+    score = oom_score_adj(qos_class(record.all_containers), quantity.units(quantity.parse(request)), host_memory())
     return allowed_oom_score_adj(score)
 
 

@@ -138,7 +138,7 @@ class Orchestrator:
         """Bring a pod whose processes are gone or astray up again: the same uid, address, logs and restart counts."""
         images = self._pull(desired)
         self._begin(desired, [item["name"] for item in desired.containers], [])
-        self._manager.destroy(desired.uid, 0)
+        self._manager.destroy(desired.uid, desired.pod["spec"]["terminationGracePeriodSeconds"])
         record = desired._replace(state="running", images=_resolved(desired, images))
         with _undone_by(lambda: self._manager.destroy(desired.uid, 0)):
             self._manager.create(record, images)
@@ -168,7 +168,7 @@ class Orchestrator:
         """
         images: dict[str, Image] = {}
         pulled: dict[str, Image] = {}
-        for container in record.containers:
+        for container in record.all_containers:
             reference = container.get("image")
             if reference is None or (names is not None and container["name"] not in names):
                 continue
@@ -233,7 +233,7 @@ def _pulls_always(container: dict[str, Any]) -> bool:
 def _resolved(record: Record, images: dict[str, Image]) -> dict[str, dict[str, str]]:
     return {
         item["name"]: {"reference": item["image"], "digest": images[item["name"]].digest}
-        for item in record.containers
+        for item in record.all_containers
         if item["name"] in images
     }
 

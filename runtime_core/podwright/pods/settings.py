@@ -37,7 +37,7 @@ def check(record: Record, images: Mapping[str, Image], store: ImageStore, root: 
     ``images`` holds those of the containers that are about to start.
     """
     volumes.check(volumes_of(record))
-    for container in record.containers:
+    for container in record.all_containers:
         if container["name"] in images or "rootfs" in container:
             seccomp_filter(record, container, security_settings(record, container), root)
             if context_of(record, container).get("runAsNonRoot"):
@@ -69,7 +69,7 @@ def volumes_of(record: Record) -> list[dict[str, Any]]:
 def security_settings(record: Record, container: Container) -> Security:
     """Return what a container may do."""
     context = context_of(record, container)
-    field = f"spec.containers[{container['name']}].securityContext"
+    field = f"{record.field_of(container)}.securityContext"
     return security_of(context, escalation=security.may_escalate(context), field=field)
 
 
@@ -102,7 +102,7 @@ def user_of(record: Record, container: Container, ground: Ground) -> User:
     chosen = str(group) if group is not None else own_group if number is None else ""
     user = resolve_user(f"{wanted or '0'}:{chosen}" if chosen else wanted, ground.layers, ground.reference)
     if context.get("runAsNonRoot"):
-        field = f"spec.containers[{container['name']}].securityContext.runAsNonRoot"
+        field = f"{record.field_of(container)}.securityContext.runAsNonRoot"
         if not (wanted.isdigit() or not wanted):
             reason = f"{ground.reference} runs as {wanted!r}, a name that could be root's; set runAsUser to a number"
             raise ManifestError(f"{field}: {reason}", field=field, value=True)

@@ -18,6 +18,9 @@ START_TIMEOUT = 60.0  # seconds until a supervisor that says nothing is given up
 STATUS_TIMEOUT = 5.0  # seconds until a supervisor that is asked how it is has answered
 EXIT_TIMEOUT = 10.0  # seconds between the answer to "stop" and the end of the process
 
+FORM = 2
+"""Of all that podwright and a supervisor tell each other (``podinit/state.c`` has it too, and says when it goes up)."""
+
 _MOUNTED = b'{"status":"mounted"'
 _ABOVE = 10  # no descriptor that the supervisor is given has such a number
 
@@ -48,6 +51,11 @@ class Supervisor:
             except AgentError:  # it is only starting, or ending
                 return None
         return state if isinstance(state, dict) else None
+
+    def is_foreign(self) -> bool:
+        """Tell whether another release started it, so that this one can read its state and end it, and no more."""
+        state = self.state()
+        return state is not None and state.get("version") != FORM
 
     def reachable(self) -> bool:
         """Tell whether a supervisor that lives can be spoken to, which it cannot without its socket."""
