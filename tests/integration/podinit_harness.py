@@ -359,8 +359,10 @@ def mountinfo(output: str, target: str) -> tuple[set[str], set[str], set[str]]:
     return set(ours.split(" ")[5].split(",")), set(ours.split(" ")[6:]), set(theirs.split(" ")[2].split(","))
 
 
-def children() -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+def children(parent: int | None = None) -> list[int]:
+    """Return the children of a process, the test's own unless given, the oldest first."""
+    pid = parent or os.getpid()
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def no_child_left() -> bool:
