@@ -31,6 +31,7 @@ def base(image: str = "localhost/busybox:1") -> Container:
         "command": ["/bin/sh"],
         "args": ["-c", "exec sleep 100000"],
         "workingDir": "/tmp",  # the container's own
+        "envFrom": [{"secretRef": {"name": "none", "optional": True}}],
         "env": [{"name": "GREETING", "value": "hello"}, {"name": "KEEP", "value": "same"}],
         "ports": [{"containerPort": 8080}],
         "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}},
@@ -55,6 +56,7 @@ EDITS = [
     Edit("command", lambda c: c.update(command=["/bin/ash"]), {"command"}, "update", RESTART),
     Edit("args", lambda c: c["args"].append("more"), {"args"}, "update", RESTART),
     Edit("workingDir", lambda c: c.pop("workingDir"), {"workingDir"}, "update", RESTART),
+    Edit("envFrom", lambda c: c["envFrom"][0].update(prefix="A_"), {"envFrom"}, "update", RESTART),
     Edit("env", lambda c: c["env"][0].update(value="Hello"), {"env[GREETING].value"}, "update", RESTART),
     Edit("env removed", lambda c: c["env"].pop(1), {"env[KEEP].value"}, "update", RESTART),
     Edit("env added", lambda c: c["env"].append({"name": "N", "value": "1"}), {"env[N].value"}, "update", RESTART),

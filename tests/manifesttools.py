@@ -47,8 +47,38 @@ _quantity = {
     "cpu": st.sampled_from([1, 0.5, 2.0, "100m", "0.1", "1500m", "1.5", "1e-3", "2k"]),
     "memory": st.sampled_from([1048576, "1Mi", "1024Ki", "64m", "128M", "1.5Gi", "1e9", "1536Mi", 2.0e9]),
 }
+_optional = {"optional": st.none() | st.booleans()}
+_kept_key = {"name": st.sampled_from(["kept", "a.b"]), "key": st.sampled_from(["k", ".k", "a_B-1"])}
+_value_from = st.one_of(
+    _object({"configMapKeyRef": _object(_kept_key, _optional)}, {"secretKeyRef": st.none()}),
+    _object({"secretKeyRef": _object(_kept_key, _optional)}, {}),
+    _object(
+        {
+            "fieldRef": _object(
+                {"fieldPath": st.sampled_from(["metadata.name", "metadata.labels['a/b']", "status.podIP"])},
+                {"apiVersion": st.sampled_from(["v1", "", None])},
+            )
+        },
+        {},
+    ),
+    _object(
+        {
+            "resourceFieldRef": _object(
+                {"resource": st.sampled_from(["limits.memory", "requests.ephemeral-storage"])},
+                {"divisor": st.sampled_from([None, 0, "1Mi", 1, "1024Ki"]), "containerName": st.none() | _label},
+            )
+        },
+        {},
+    ),
+)
+_env_from = st.lists(
+    _object({"configMapRef": _object({"name": st.just("kept")}, _optional)}, {"prefix": st.sampled_from(["", "P_"])})
+    | _object({"secretRef": _object({"name": st.just("kept")}, _optional)}, {"prefix": st.none()}),
+    max_size=2,
+)
 _env = st.lists(
-    _object({"name": _env_name}, {"value": st.one_of(st.none(), _reference)}),
+    _object({"name": _env_name}, {"value": st.one_of(st.none(), _reference)})
+    | _object({"name": _env_name, "valueFrom": _value_from}, {"value": st.sampled_from(["", None])}),
     max_size=5,
     unique_by=lambda item: item["name"],
 )
@@ -89,6 +119,31 @@ _pod_context = _object(
         "sysctls": st.just([]),
     },
 )
+_mode = st.sampled_from([None, 0, 0o400, 0o644, 420.0])
+_files = st.none() | st.lists(
+    _object({"key": st.just("k"), "path": st.sampled_from(["a", "b/./c"])}, {"mode": _mode}), max_size=1
+)
+_own_files = st.lists(
+    _object(
+        {"path": st.just("labels"), "fieldRef": st.just({"fieldPath": "metadata.labels", "apiVersion": "v1"})},
+        {"mode": _mode, "resourceFieldRef": st.none()},
+    ),
+    max_size=1,
+)
+_config_map = _object({"name": st.just("kept")}, {"items": _files, **_optional})
+_config = st.one_of(
+    _object({"configMap": _object({"name": st.just("kept")}, {"items": _files, "defaultMode": _mode})}, {}),
+    _object({"secret": _object({"secretName": st.just("kept")}, {"items": _files, "defaultMode": _mode})}, {}),
+    _object({"downwardAPI": _object({}, {"items": _own_files | st.none(), "defaultMode": _mode})}, {}),
+    _object(
+        {
+            "projected": _object(
+                {}, {"sources": st.lists(_object({"configMap": _config_map}, {}), max_size=1), "defaultMode": _mode}
+            )
+        },
+        {"emptyDir": st.none()},
+    ),
+).map(lambda source: {"name": "c", **source})
 _volumes = st.tuples(
     _object(
         {"name": st.just("a")}, {"emptyDir": st.sampled_from([None, {}, {"medium": "Memory", "sizeLimit": "1Ki"}])}
@@ -96,10 +151,14 @@ _volumes = st.tuples(
     _object(
         {"name": st.just("b"), "hostPath": st.sampled_from([{"path": "/b/"}, {"path": "/", "type": "Directory"}])}, {}
     ),
+    _config,
 ).map(list)
 _mounts = st.lists(
     _object(
-        {"name": st.sampled_from(["a", "b"]), "mountPath": st.sampled_from(["/a", "/a//b/", "/./c", "/etc/hosts"])},
+        {
+            "name": st.sampled_from(["a", "b", "c"]),
+            "mountPath": st.sampled_from(["/a", "/a//b/", "/./c", "/etc/hosts"]),
+        },
         {"readOnly": st.booleans() | st.none(), "subPath": st.just(""), "mountPropagation": st.just("None")},
     ),
     max_size=3,
@@ -113,6 +172,7 @@ _container = _object(
         "args": st.none() | st.lists(_text, max_size=2),
         "workingDir": st.sampled_from(["/", "/a b", "", None]),
         "env": _env | st.none(),
+        "envFrom": _env_from | st.none(),
         "ports": _ports,
         "resources": st.none() | _object({}, {"limits": st.none() | _object({}, _quantity)}),
         "securityContext": _context | st.none(),

@@ -21,6 +21,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "command": _WORDS,
     "args": _WORDS,
     "working_dir": {"type": "str"},
+    "env_from": _DICTS,
     "env": _DICTS,
     "ports": _DICTS,
     "resources": {"type": "dict"},

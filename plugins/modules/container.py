@@ -63,9 +63,16 @@ options:
     description: Where the program starts. It is what the image says if not given.
     type: str
     aliases: [workingDir]
+  env_from:
+    description:
+      - ConfigMaps and Secrets of the host (C(configMapRef) or C(secretRef), each with C(name)); their data become
+        variables.
+    type: list
+    elements: dict
+    aliases: [envFrom]
   env:
     description:
-      - Variables on top of the image's, each with C(name) and C(value).
+      - Variables on top of the image's, each with C(name), and C(value) or C(valueFrom).
       - A value must be a text. End the template of a number with the filter C(string).
     type: list
     elements: dict
@@ -87,7 +94,8 @@ options:
     type: dict
     aliases: [securityContext]
   volumes:
-    description: What can be mounted, as in a Pod, each with C(name) and either C(hostPath) or C(emptyDir).
+    description: What can be mounted, as in a Pod, each with C(name) and one of C(hostPath), C(emptyDir), C(configMap),
+      C(secret), C(downwardAPI) and C(projected).
     type: list
     elements: dict
   volume_mounts:

@@ -34,6 +34,7 @@ class Container(Kept, module="podwright", name="Container"):
         command: Input[Sequence[Input[str]]] | None = None,
         args: Input[Sequence[Input[str]]] | None = None,
         working_dir: Input[str] | None = None,
+        env_from: Input[Sequence[Input[fields.EnvFromSource]]] | None = None,
         env: Input[Sequence[Input[fields.EnvVar]]] | None = None,
         ports: Input[Sequence[Input[fields.ContainerPort]]] | None = None,
         resources: Input[fields.Resources] | None = None,
@@ -55,7 +56,7 @@ class Container(Kept, module="podwright", name="Container"):
         :param image: The image; either this or ``rootfs``.
         :param rootfs: A directory of the host to use instead of an image; it is never written.
         :param state: Whether the container runs (``present``) or is only recorded (``stopped``).
-        :param volumes: What can be mounted: ``hostPath`` and ``emptyDir``, as in a Pod.
+        :param volumes: What can be mounted: ``hostPath``, ``emptyDir``, ``configMap``, ``secret``, … as in a Pod.
         :param wait: Whether ``up`` waits until the container runs or has done its work.
         :param wait_timeout: How long to wait, in seconds.
         :param opts: Pulumi's resource options.
@@ -72,6 +73,7 @@ class Container(Kept, module="podwright", name="Container"):
             "command": command,
             "args": args,
             "workingDir": working_dir,
+            "envFrom": env_from,
             "env": env,
             "ports": ports,
             "resources": resources,

@@ -12,11 +12,58 @@ from pulumi import Input
 Quantity = Input[str] | Input[int] | Input[float]
 
 
+class ObjectFieldSelector(TypedDict):
+    """A field of the container, such as ``metadata.name``, ``metadata.labels['key']`` or ``status.podIP``."""
+
+    fieldPath: Input[str]
+
+
+class ResourceFieldSelector(TypedDict):
+    """A limit or request of the container; in a volume with ``containerName``, its own name."""
+
+    containerName: NotRequired[Input[str]]
+    resource: Input[str]
+    divisor: NotRequired[Quantity]
+
+
+class KeySelector(TypedDict):
+    """A value of a ConfigMap or Secret."""
+
+    name: Input[str]
+    key: Input[str]
+    optional: NotRequired[Input[bool]]
+
+
+class EnvVarSource(TypedDict, total=False):
+    """Where a variable's value comes from: one of these."""
+
+    fieldRef: Input[ObjectFieldSelector]
+    resourceFieldRef: Input[ResourceFieldSelector]
+    configMapKeyRef: Input[KeySelector]
+    secretKeyRef: Input[KeySelector]
+
+
 class EnvVar(TypedDict):
     """An environment variable."""
 
     name: Input[str]
     value: NotRequired[Input[str]]
+    valueFrom: NotRequired[Input[EnvVarSource]]
+
+
+class EnvSource(TypedDict):
+    """A ConfigMap or Secret."""
+
+    name: Input[str]
+    optional: NotRequired[Input[bool]]
+
+
+class EnvFromSource(TypedDict, total=False):
+    """Many variables at once: of a ConfigMap or of a Secret."""
+
+    prefix: Input[str]
+    configMapRef: Input[EnvSource]
+    secretRef: Input[EnvSource]
 
 
 class ContainerPort(TypedDict):
@@ -78,12 +125,81 @@ class EmptyDir(TypedDict, total=False):
     sizeLimit: Quantity
 
 
+class KeyToPath(TypedDict):
+    """A value, and the file that it becomes."""
+
+    key: Input[str]
+    path: Input[str]
+    mode: NotRequired[Input[int]]
+
+
+class OwnFile(TypedDict):
+    """A field of the container's metadata, or a limit or request, and the file that it becomes."""
+
+    path: Input[str]
+    fieldRef: NotRequired[Input[ObjectFieldSelector]]
+    resourceFieldRef: NotRequired[Input[ResourceFieldSelector]]
+    mode: NotRequired[Input[int]]
+
+
+class ConfigMapVolume(TypedDict):
+    """Files with the values of a ConfigMap."""
+
+    name: Input[str]
+    items: NotRequired[Input[Sequence[Input[KeyToPath]]]]
+    defaultMode: NotRequired[Input[int]]
+    optional: NotRequired[Input[bool]]
+
+
+class SecretVolume(TypedDict):
+    """Files with the values of a Secret."""
+
+    secretName: Input[str]
+    items: NotRequired[Input[Sequence[Input[KeyToPath]]]]
+    defaultMode: NotRequired[Input[int]]
+    optional: NotRequired[Input[bool]]
+
+
+class DownwardVolume(TypedDict, total=False):
+    """Files with what the container knows of itself."""
+
+    items: Input[Sequence[Input[OwnFile]]]
+    defaultMode: Input[int]
+
+
+class ObjectProjection(TypedDict):
+    """A ConfigMap or Secret among the sources of a volume."""
+
+    name: Input[str]
+    items: NotRequired[Input[Sequence[Input[KeyToPath]]]]
+    optional: NotRequired[Input[bool]]
+
+
+class Projection(TypedDict, total=False):
+    """A source of a volume: one of these."""
+
+    configMap: Input[ObjectProjection]
+    secret: Input[ObjectProjection]
+    downwardAPI: Input[DownwardVolume]
+
+
+class ProjectedVolume(TypedDict, total=False):
+    """Files of several sources."""
+
+    sources: Input[Sequence[Input[Projection]]]
+    defaultMode: Input[int]
+
+
 class Volume(TypedDict):
     """Something to mount."""
 
     name: Input[str]
     hostPath: NotRequired[Input[HostPath]]
     emptyDir: NotRequired[Input[EmptyDir]]
+    configMap: NotRequired[Input[ConfigMapVolume]]
+    secret: NotRequired[Input[SecretVolume]]
+    downwardAPI: NotRequired[Input[DownwardVolume]]
+    projected: NotRequired[Input[ProjectedVolume]]
 
 
 class VolumeMount(TypedDict):

@@ -27,6 +27,7 @@ CONTAINER_FIELDS = (
     "command",
     "args",
     "workingDir",
+    "envFrom",
     "env",
     "ports",
     "resources",

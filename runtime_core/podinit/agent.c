@@ -160,6 +160,7 @@ static int do_stop(struct supervisor *supervisor, struct client *client, const s
 	if (read_grace(supervisor, request, &grace, failure) < 0)
 		return -1;
 	client->waiting = WAITS_FOR_STOP;
+	supervisor->stopping = true;
 	containers_stop(supervisor, grace);
 	return 0;
 }

@@ -16,7 +16,9 @@
 #include "external.h"
 #include "jail.h"
 #include "kernel.h"
+#include "message.h"
 #include "output.h"
+#include "probe.h"
 #include "starter.h"
 
 #define EXIT_START_ERROR 128
@@ -41,12 +43,13 @@ static unsigned next_attempt(int base)
 	return next;
 }
 
-int container_init(struct supervisor *supervisor, struct container *container, const char *name,
+int container_init(struct supervisor *supervisor, struct container *container, const struct member *member,
 		   struct failure *failure)
 {
 	char path[sizeof "containers/" + NAME_SIZE];
-	snprintf(path, sizeof path, "containers/%.63s", name);
-	container->name = name;
+	snprintf(path, sizeof path, "containers/%.63s", member->name);
+	container->name = member->name;
+	container->member = member;
 	container->report.fd = container->out.source.fd = container->err.source.fd = -1;
 	container->log = (struct log){ .fd = -1, .dir = -1 };
 	container->stop_signal = SIGTERM;
@@ -182,12 +185,16 @@ void container_start(struct supervisor *supervisor, struct container *container)
 	container->want_restart = false;
 	container->start_error[0] = '\0';
 	container->kill_at = 0;
+	container->stop = (struct stop){ 0 };
+	container->unhealthy = false;
 	container->external = (struct external){ 0 };
 	container->started = time(NULL);
 	container->started_ms = monotonic_ms();
 	supervisor->dirty = true;
 	if (new_id(container->id, &failure) == 0 &&
 	    log_open(&container->log, container->base, container->restart_count, &failure) == 0 &&
+	    life_plan_read(&container->life, container->base, &failure) == 0 &&
+	    message_prepare(container, &failure) == 0 &&
 	    container_plan_read(&plan, container->base, container->name, &failure) == 0) {
 		remember_plan(container, &plan);
 		int result = spawn(supervisor, container, &plan, &failure);
@@ -228,6 +235,7 @@ static void on_report(struct supervisor *supervisor, struct source *source, uint
 	if (container->report.fd < 0 && container->start_error[0] == '\0') {
 		container->phase = PHASE_RUNNING;
 		container->settled = true;
+		probes_begin(container);
 	}
 	supervisor->dirty = true;
 }
@@ -236,15 +244,16 @@ static void schedule(struct supervisor *supervisor, struct container *container,
 {
 	int64_t now = monotonic_ms();
 	container->phase = PHASE_TERMINATED;
-	if (supervisor->stopping)
+	if (supervisor->stopping || supervisor->ending != ENDING_NOT)
 		return;
 	if (container->want_restart) {
 		container->phase = PHASE_WAITING;
 		container->start_at = now;
-	} else if (restart_wanted(supervisor->plan.restart, end->exit_code)) {
+	} else if (restart_wanted(container->member, end->exit_code) ||
+		   (container->unhealthy && container->member->restart != RESTART_NEVER)) {
 		container->phase = PHASE_WAITING;
-		container->start_at =
-			now + 1000 * (int64_t)backoff_next(&container->backoff, (now - container->started_ms) / 1000);
+		container->start_at = now + backoff_next(&container->backoff, &supervisor->plan.backoff,
+							 now - container->started_ms);
 	}
 }
 
@@ -260,6 +269,7 @@ static void record_end(struct supervisor *supervisor, struct container *containe
 	container->kill_at = 0;
 	container->settled = true;
 	log_close(&container->log);
+	probes_end(container);
 	schedule(supervisor, container, &end);
 	supervisor->dirty = true;
 }
@@ -295,60 +305,10 @@ void container_reaped(struct supervisor *supervisor, struct container *container
 	end.exit_code = code == CLD_EXITED ? status : 128 + status;
 	if (end.exit_code != 0)
 		end.reason = oom_count(container) > container->oom_before ? "OOMKilled" : "Error";
+	message_read(container, &end);
 	if (supervisor->lost)
 		snprintf(end.message, sizeof end.message, "the pod's sandbox was lost: its pause process ended");
 	record_end(supervisor, container, end);
-}
-
-void container_stop(struct supervisor *supervisor, struct container *container, int64_t grace)
-{
-	int64_t now = monotonic_ms(), deadline = now + grace * 1000;
-	if (container->pid == 0) {
-		container->phase = PHASE_TERMINATED;
-		supervisor->dirty = true;
-		return;
-	}
-	// Before exec the signal would find no handler, and PID 1 of a namespace ignores what it does not handle.
-	if (external_creates(supervisor, container))
-		deadline = deadline > now + EXTERNAL_PATIENCE_MS ? deadline : now + EXTERNAL_PATIENCE_MS;
-	else if (grace == 0 || container->phase == PHASE_STARTING)
-		kill(container->pid, SIGKILL);
-	else if (container->kill_at == 0)
-		kill(container->pid, container->stop_signal);
-	if (container->kill_at == 0 || deadline < container->kill_at)
-		container->kill_at = deadline;
-}
-
-void containers_stop(struct supervisor *supervisor, int64_t grace)
-{
-	supervisor->stopping = true;
-	supervisor->dirty = true;
-	for (size_t i = 0; i < supervisor->count; i++) {
-		supervisor->containers[i].want_restart = false;
-		container_stop(supervisor, &supervisor->containers[i], grace);
-	}
-}
-
-void container_update(struct supervisor *supervisor, struct container *container, int64_t grace)
-{
-	container->want_restart = true;
-	container->backoff = (struct backoff){ 0 };
-	container_stop(supervisor, container, grace);
-	if (container->pid == 0) {
-		container->phase = PHASE_WAITING;
-		container->start_at = monotonic_ms();
-	}
-}
-
-void container_tick(struct supervisor *supervisor, struct container *container, int64_t now)
-{
-	(void)supervisor;
-	if (container->pid > 0 && container->kill_at > 0 && now >= container->kill_at) {
-		kill(container->pid, SIGKILL);
-		if (container->external.helper > 0)
-			kill(container->external.helper, SIGKILL);
-		container->kill_at = INT64_MAX;
-	}
 }
 
 void container_free(struct supervisor *supervisor, struct container *container)
@@ -357,6 +317,7 @@ void container_free(struct supervisor *supervisor, struct container *container)
 	output_close(supervisor, container, &container->err);
 	source_close(supervisor, &container->report);
 	log_close(&container->log);
+	probes_end(container);
 	cleanup_close(&container->base);
 	free(container->hash);
 	free(container->oom_file);

@@ -5,7 +5,7 @@
 
 #include "supervisor.h"
 
-int container_init(struct supervisor *supervisor, struct container *container, const char *name,
+int container_init(struct supervisor *supervisor, struct container *container, const struct member *member,
 		   struct failure *failure);
 void container_start(struct supervisor *supervisor, struct container *container); // a failure is a termination
 void container_stop(struct supervisor *supervisor, struct container *container, int64_t grace);
@@ -13,10 +13,11 @@ void container_update(struct supervisor *supervisor, struct container *container
 bool container_owns(const struct container *container, pid_t pid); // to reap
 void container_reaped(struct supervisor *supervisor, struct container *container, pid_t pid, int code,
 		      int status); // of waitid(2)
-void container_tick(struct supervisor *supervisor, struct container *container, int64_t now); // SIGKILL when due
+void container_tick(struct supervisor *supervisor, struct container *container, int64_t now); // signals that are due
 void container_free(struct supervisor *supervisor, struct container *container); // and its FIFOs
 
-// Ends the pod: every container gets its stop signal now and SIGKILL after `grace` seconds.
+// Every container gets its stop signal when it is its turn, and SIGKILL after `grace` seconds but at least two later; 0 is
+// SIGKILL now. None starts again by itself.
 void containers_stop(struct supervisor *supervisor, int64_t grace);
 
 #endif

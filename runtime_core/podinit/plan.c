@@ -6,7 +6,7 @@
 
 #include "steps.h"
 
-#define SANDBOX_VERSION 2
+#define SANDBOX_VERSION 3
 
 // A name becomes a file's name, so it is checked here too.
 static bool is_label(const char *name)
@@ -16,19 +16,17 @@ static bool is_label(const char *name)
 		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
 }
 
-static int read_policy(const struct json *root, enum restart_policy *policy, struct failure *failure)
+// The position of a member's text among three.
+static int read_choice(const struct json *value, const char *key, const char *const names[3], unsigned *choice,
+		       struct failure *failure)
 {
-	static const char *const names[] = { "Always", "OnFailure", "Never" };
 	const char *name;
-	if (json_text(root, "restartPolicy", &name, failure) < 0)
+	if (json_text(value, key, &name, failure) < 0)
 		return -1;
-	for (unsigned i = 0; i < 3; i++) {
-		if (strcmp(name, names[i]) == 0) {
-			*policy = (enum restart_policy)i;
+	for (*choice = 0; *choice < 3; (*choice)++)
+		if (strcmp(name, names[*choice]) == 0)
 			return 0;
-		}
-	}
-	return fail(failure, "field restartPolicy is none of Always, OnFailure, Never");
+	return fail(failure, "field %s is none of %s, %s, %s", key, names[0], names[1], names[2]);
 }
 
 static int read_network(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
@@ -78,23 +76,77 @@ static int read_runtime(struct runtime_plan *runtime, const struct json *root, s
 	return 0;
 }
 
-static int check_names(const struct json *containers, struct failure *failure)
+static int check_rules(const struct json *rules, struct failure *failure)
 {
-	if (containers->count > MAX_CONTAINERS)
-		return fail(failure, "more than %d containers", MAX_CONTAINERS);
-	for (const struct json *item = containers->child; item; item = item->next) {
-		if (!is_label(item->string))
-			return fail(failure, "containers: %.80s is not a name", item->string);
-		for (const struct json *other = containers->child; other != item; other = other->next)
-			if (strcmp(other->string, item->string) == 0)
-				return fail(failure, "containers: %s twice", item->string);
+	int64_t code;
+	for (const struct json *rule = rules->child; rule; rule = rule->next) {
+		if (rule->type != JSON_ARRAY || !rule->child ||
+		    (rule->child->type != JSON_TRUE && rule->child->type != JSON_FALSE))
+			return fail(failure, "a rule is true or false, and exit codes");
+		for (const struct json *item = rule->child->next; item; item = item->next)
+			if (!json_in_range(item, INT32_MIN, INT32_MAX, &code))
+				return fail(failure, "a rule's exit code is no number");
 	}
 	return 0;
 }
 
+static int read_member(struct member *member, const struct json *value, struct failure *failure)
+{
+	static const char *const known[] = { "name", "role", "restart", "rules", NULL };
+	static const char *const roles[] = { "init", "sidecar", "main" };
+	static const char *const policies[] = { "Always", "OnFailure", "Never" };
+	unsigned role, policy;
+	if (value->type != JSON_OBJECT)
+		return fail(failure, "a container is not an object");
+	if (json_only(value, known, failure) < 0 || json_text(value, "name", &member->name, failure) < 0)
+		return -1;
+	if (!is_label(member->name))
+		return fail(failure, "%.80s is not a name", member->name);
+	if (read_choice(value, "role", roles, &role, failure) < 0 ||
+	    read_choice(value, "restart", policies, &policy, failure) < 0 ||
+	    json_list(value, "rules", &member->rules, failure) < 0)
+		return -1;
+	member->role = (enum role)role;
+	member->restart = (enum restart_policy)policy;
+	return check_rules(member->rules, failure);
+}
+
+static int read_members(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
+{
+	const struct json *list;
+	struct failure reason;
+	if (json_list(root, "containers", &list, failure) < 0)
+		return -1;
+	if (list->count > MAX_CONTAINERS)
+		return fail(failure, "more than %d containers", MAX_CONTAINERS);
+	for (const struct json *item = list->child; item; item = item->next) {
+		struct member *member = &plan->members[plan->count];
+		if (read_member(member, item, &reason) < 0)
+			return fail(failure, "containers[%zu]: %.400s", plan->count, reason.reason);
+		for (size_t i = 0; i < plan->count; i++)
+			if (strcmp(plan->members[i].name, member->name) == 0)
+				return fail(failure, "containers: %s twice", member->name);
+		plan->count++;
+	}
+	return 0;
+}
+
+static int read_backoff(struct backoff_plan *backoff, const struct json *root, struct failure *failure)
+{
+	static const char *const known[] = { "first", "last", "forgiven", NULL };
+	const struct json *value = json_get(root, "backOff");
+	if (!value || value->type != JSON_OBJECT)
+		return fail(failure, "field backOff must be an object");
+	if (json_only(value, known, failure) < 0 ||
+	    json_integer(value, "first", 1, INT32_MAX, &backoff->first, failure) < 0 ||
+	    json_integer(value, "last", backoff->first, INT32_MAX, &backoff->last, failure) < 0)
+		return -1;
+	return json_integer(value, "forgiven", 1, INT32_MAX, &backoff->forgiven, failure);
+}
+
 static int check_memory_volumes(const struct json *volumes, struct failure *failure)
 {
-	static const char *const known[] = { "path", "size", NULL };
+	static const char *const known[] = { "path", "size", "content", NULL };
 	for (const struct json *item = volumes->child; item; item = item->next) {
 		const char *path;
 		int64_t size;
@@ -109,25 +161,25 @@ static int check_memory_volumes(const struct json *volumes, struct failure *fail
 
 static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
 {
-	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "restartPolicy",
+	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "backOff",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "runtime",
-					     "memoryVolumes",
+					     "memoryVolumes", "activeDeadline",
 					     NULL };
 	int64_t version;
 	if (json_only(root, known, failure) < 0 ||
 	    json_integer(root, "version", SANDBOX_VERSION, SANDBOX_VERSION, &version, failure) < 0 ||
 	    json_text(root, "uid", &plan->uid, failure) < 0 || json_text(root, "name", &plan->name, failure) < 0 ||
 	    json_text(root, "namespace", &plan->namespace, failure) < 0 ||
-	    json_text(root, "hostname", &plan->hostname, failure) < 0 || read_policy(root, &plan->restart, failure) < 0 ||
+	    json_text(root, "hostname", &plan->hostname, failure) < 0 || read_backoff(&plan->backoff, root, failure) < 0 ||
 	    json_integer(root, "gracePeriod", 0, MAX_GRACE, &plan->grace, failure) < 0 ||
+	    json_integer(root, "activeDeadline", 0, (int64_t)INT32_MAX * 1000, &plan->deadline, failure) < 0 ||
 	    json_integer(root, "shmSize", 4096, INT64_MAX, &plan->shm_size, failure) < 0 ||
 	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_network(plan, root, failure) < 0 ||
-	    json_texts(root, "containers", &plan->containers, failure) < 0 ||
+	    read_members(plan, root, failure) < 0 ||
 	    json_list(root, "memoryVolumes", &plan->memory_volumes, failure) < 0 ||
-	    check_memory_volumes(plan->memory_volumes, failure) < 0 ||
-	    read_runtime(&plan->runtime, root, failure) < 0)
+	    check_memory_volumes(plan->memory_volumes, failure) < 0)
 		return -1;
-	return check_names(plan->containers, failure);
+	return read_runtime(&plan->runtime, root, failure);
 }
 
 int sandbox_plan_read(struct sandbox_plan *plan, int pod_dir, struct failure *failure)

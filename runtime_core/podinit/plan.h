@@ -7,11 +7,31 @@
 #include "net.h"
 #include "util.h"
 
-#define MAX_CONTAINERS 16
+#define MAX_CONTAINERS 32 // 16 of each list of a Pod; the agent's "update" has a bit for each
 #define MAX_GRACE 86400 // seconds
 #define NAME_SIZE 64    // an RFC 1123 label and its NUL
 
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
+
+enum role {
+	ROLE_INIT,    // runs to its end before the next one starts
+	ROLE_SIDECAR, // runs as long as the pod; the next one starts once it has started
+	ROLE_MAIN,
+};
+
+// When one of the pod's containers is started again, and where it stands among them.
+struct member {
+	const char *name;
+	enum role role;
+	enum restart_policy restart;
+	const struct json *rules; // [is it "In", exit codes…]…: the first that fits means a restart
+};
+
+// Milliseconds. The first restart is immediate, the second waits for `first`, each next one twice as long, at most
+// `last`; a container that ran for more than `forgiven` starts anew.
+struct backoff_plan {
+	int64_t first, last, forgiven;
+};
 
 // An OCI runtime that creates the pod's containers from their config.json.
 struct runtime_plan {
@@ -26,9 +46,12 @@ struct runtime_plan {
 struct sandbox_plan {
 	struct json_document document;
 	const char *uid, *name, *namespace, *hostname;
-	enum restart_policy restart;
+	struct backoff_plan backoff;
 	int64_t grace, shm_size;
-	const struct json *cgroups, *containers, *memory_volumes;
+	int64_t deadline; // ms of the pod's whole life; 0: none
+	const struct json *cgroups, *memory_volumes;
+	struct member members[MAX_CONTAINERS]; // in the order in which they start
+	size_t count;
 	bool networked;
 	struct net_config network;
 	struct runtime_plan runtime;

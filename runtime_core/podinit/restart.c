@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "restart.h"
 
-#define FIRST_DELAY 10
-#define LAST_DELAY 300
-#define HEALTHY_AFTER 600 // seconds of running that forgive what was before
-
-bool restart_wanted(enum restart_policy policy, int exit_code)
+static bool rule_fits(const struct json *rule, int exit_code)
 {
-	switch (policy) {
+	bool listed = false;
+	int64_t code;
+	for (const struct json *item = rule->child->next; item; item = item->next)
+		listed |= json_in_range(item, INT32_MIN, INT32_MAX, &code) && code == exit_code;
+	return listed == (rule->child->type == JSON_TRUE);
+}
+
+bool restart_wanted(const struct member *member, int exit_code)
+{
+	if (member->role == ROLE_INIT && exit_code == 0) // it has done its work
+		return false;
+	for (const struct json *rule = member->rules->child; rule; rule = rule->next)
+		if (rule_fits(rule, exit_code))
+			return true;
+	switch (member->restart) {
 	case RESTART_ALWAYS:
 		return true;
 	case RESTART_ON_FAILURE:
@@ -18,21 +28,24 @@ bool restart_wanted(enum restart_policy policy, int exit_code)
 	return false;
 }
 
-int backoff_next(struct backoff *backoff, int64_t ran_seconds)
+int64_t backoff_next(struct backoff *backoff, const struct backoff_plan *plan, int64_t ran)
 {
-	if (ran_seconds >= HEALTHY_AFTER)
+	if (ran > plan->forgiven)
 		*backoff = (struct backoff){ 0 };
-	if (backoff->failed_before)
-		backoff->seconds = backoff->seconds == 0 ? FIRST_DELAY : backoff->seconds * 2;
-	if (backoff->seconds > LAST_DELAY)
-		backoff->seconds = LAST_DELAY;
-	backoff->failed_before = true;
-	return backoff->seconds;
+	if (backoff->restarted)
+		backoff->delay = backoff->delay == 0 ? plan->first : backoff->delay * 2;
+	if (backoff->delay > plan->last)
+		backoff->delay = plan->last;
+	backoff->restarted = true;
+	return backoff->delay;
 }
 
-void backoff_text(int seconds, char text[static 16])
+void backoff_text(int64_t delay, char text[static 16])
 {
-	if (seconds < 60)
+	int seconds = (int)(delay / 1000);
+	if (seconds == 0)
+		snprintf(text, 16, "%dms", (int)delay);
+	else if (seconds < 60)
 		snprintf(text, 16, "%ds", seconds);
 	else
 		snprintf(text, 16, "%dm%ds", seconds / 60 % 1000, seconds % 60);

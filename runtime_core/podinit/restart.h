@@ -6,12 +6,13 @@
 #include "plan.h"
 
 struct backoff {
-	bool failed_before; // the first restart is immediate
-	int seconds;        // the last delay
+	bool restarted; // the first restart is immediate
+	int64_t delay;  // before the last restart, ms
 };
 
-bool restart_wanted(enum restart_policy policy, int exit_code);
-int backoff_next(struct backoff *backoff, int64_t ran_seconds); // seconds to wait: 0, 10, 20, … 300
-void backoff_text(int seconds, char text[static 16]);           // as Go prints a duration: "40s", "1m20s"
+bool restart_wanted(const struct member *member, int exit_code);
+// Milliseconds to wait from the end of a container that ran for `ran` ms.
+int64_t backoff_next(struct backoff *backoff, const struct backoff_plan *plan, int64_t ran);
+void backoff_text(int64_t delay, char text[static 16]); // as Go prints a duration: "500ms", "40s", "1m20s"
 
 #endif

@@ -3,6 +3,12 @@
 
 #include <fcntl.h>
 
+#include "probe.h"
+
+// Of all that podwright and this program tell each other: state.json, the plans, the agent's answers. Goes up when a
+// podwright of one form cannot drive a supervisor of another (pods/supervisor.py has it too).
+#define FORM 2
+
 static void print_text(struct buffer *out, const char *key, const char *text)
 {
 	buffer_print(out, "\"%s\":", key);
@@ -37,11 +43,14 @@ static void print_waiting(const struct supervisor *supervisor, const struct cont
 {
 	char message[512], delay[16];
 	const struct sandbox_plan *plan = &supervisor->plan;
-	if (container->phase != PHASE_WAITING || container->backoff.seconds == 0) {
-		buffer_print(out, "{\"waiting\":{\"reason\":\"ContainerCreating\"}}");
+	if (container->phase != PHASE_WAITING || container->backoff.delay == 0) {
+		// the first ones of the plan are not main ones, if any is not
+		bool initializes = supervisor->containers[0].member->role != ROLE_MAIN;
+		buffer_print(out, "{\"waiting\":{\"reason\":\"%s\"}}",
+			     initializes ? "PodInitializing" : "ContainerCreating");
 		return;
 	}
-	backoff_text(container->backoff.seconds, delay);
+	backoff_text(container->backoff.delay, delay);
 	snprintf(message, sizeof message, "back-off %s restarting failed container=%s pod=%s_%s(%s)", delay,
 		 container->name, plan->name, plan->namespace, plan->uid);
 	buffer_print(out, "{\"waiting\":{\"reason\":\"CrashLoopBackOff\",");
@@ -57,6 +66,8 @@ static void print_container(const struct supervisor *supervisor, const struct co
 	buffer_add(out, ",", 1);
 	print_text(out, "hash", container->hash);
 	buffer_print(out, ",\"containerID\":\"%s\",\"pid\":%d", container->id, container->pid);
+	buffer_print(out, ",\"started\":%s,\"ready\":%s", container_has_started(container) ? "true" : "false",
+		     container_is_ready(container) ? "true" : "false");
 	buffer_print(out, ",\"restartCount\":%u,\"attempt\":%u,\"state\":", container->restart_count, container->attempt);
 	if (container->phase == PHASE_RUNNING) {
 		buffer_print(out, "{\"running\":{");
@@ -78,8 +89,10 @@ static void print_container(const struct supervisor *supervisor, const struct co
 
 void state_print(const struct supervisor *supervisor, struct buffer *out)
 {
-	buffer_print(out, "{\"version\":1,\"supervisorPid\":%d,\"pausePid\":%d,", getpid(), supervisor->pause);
+	buffer_print(out, "{\"version\":%d,\"supervisorPid\":%d,\"pausePid\":%d,", FORM, getpid(), supervisor->pause);
 	print_time(out, "startedAt", supervisor->started);
+	if (supervisor->ending == ENDING_DEADLINE)
+		buffer_print(out, ",\"reason\":\"DeadlineExceeded\"");
 	buffer_print(out, ",\"containers\":[");
 	for (size_t i = 0; i < supervisor->count; i++) {
 		if (i > 0)

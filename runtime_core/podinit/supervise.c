@@ -19,8 +19,11 @@
 #include "affinity.h"
 #include "agent.h"
 #include "container.h"
+#include "fill.h"
 #include "kernel.h"
+#include "order.h"
 #include "podinit.h"
+#include "probe.h"
 #include "sandbox.h"
 #include "self.h"
 #include "state.h"
@@ -39,10 +42,13 @@ static void reap(struct supervisor *supervisor)
 		if (info.si_pid == supervisor->pause) { // without it the next start would be in other namespaces
 			supervisor->pause = 0;
 			supervisor->lost = !supervisor->stopping;
+			supervisor->stopping = true;
 			containers_stop(supervisor, 0);
 		}
 		for (size_t i = 0; i < supervisor->count; i++)
-			if (container_owns(&supervisor->containers[i], info.si_pid))
+			if (!probes_reaped(supervisor, &supervisor->containers[i], info.si_pid, info.si_code,
+					   info.si_status) &&
+			    container_owns(&supervisor->containers[i], info.si_pid))
 				container_reaped(supervisor, &supervisor->containers[i], info.si_pid, info.si_code,
 						 info.si_status);
 	}
@@ -54,10 +60,12 @@ static void on_signal(struct supervisor *supervisor, struct source *source, uint
 	(void)events;
 	if (read(source->fd, &info, sizeof info) != sizeof info)
 		return;
-	if (info.ssi_signo == SIGCHLD)
+	if (info.ssi_signo == SIGCHLD) {
 		reap(supervisor);
-	else
-		containers_stop(supervisor, supervisor->plan.grace);
+		return;
+	}
+	supervisor->stopping = true;
+	containers_stop(supervisor, supervisor->plan.grace);
 }
 
 static void tell_ready(struct supervisor *supervisor, const char *error)
@@ -78,27 +86,19 @@ static void tell_ready(struct supervisor *supervisor, const char *error)
 	supervisor->ready = -1;
 }
 
-// The first start is one after another, in the plan's order; restarts wait for nobody. True: all first starts are over.
-static bool start_due(struct supervisor *supervisor, int64_t now)
-{
-	bool all_settled = true;
-	for (size_t i = 0; i < supervisor->count && !supervisor->stopping; i++) {
-		struct container *container = &supervisor->containers[i];
-		if (container->phase == PHASE_WAITING && now >= container->start_at && (all_settled || container->settled))
-			container_start(supervisor, container);
-		all_settled = all_settled && container->settled;
-	}
-	return all_settled;
-}
-
 // Milliseconds until the next deadline, for epoll_wait; -1 when there is none.
 static int next_timeout(const struct supervisor *supervisor, int64_t now)
 {
-	int64_t next = INT64_MAX;
+	bool ends = supervisor->stopping || supervisor->ending != ENDING_NOT;
+	int64_t next = ends ? INT64_MAX : supervisor->deadline;
 	for (size_t i = 0; i < supervisor->count; i++) {
 		const struct container *container = &supervisor->containers[i];
 		if (container->pid > 0 && container->kill_at > 0 && container->kill_at < next)
 			next = container->kill_at;
+		if (container->pid > 0 && container->stop.wanted && !container->stop.signalled && container->stop.by < next)
+			next = container->stop.by;
+		if (probes_next(container) < next)
+			next = probes_next(container);
 		if (container->phase == PHASE_WAITING && container->started_once && container->start_at < next)
 			next = container->start_at;
 	}
@@ -120,21 +120,24 @@ static void act(struct supervisor *supervisor)
 {
 	struct failure failure;
 	int64_t now = monotonic_ms();
+	order_end(supervisor, now);
 	for (size_t i = 0; i < supervisor->count; i++)
 		container_tick(supervisor, &supervisor->containers[i], now);
-	bool all_settled = start_due(supervisor, now);
+	bool settled = order_start(supervisor, now);
 	if (!supervisor->dirty)
 		return;
 	supervisor->dirty = false;
 	if (state_write(supervisor, &failure) < 0) // tried again at the next change: the pod matters more
 		dprintf(STDERR_FILENO, "%s\n", failure.reason);
-	if (all_settled && !supervisor->stopping)
+	if (settled && !supervisor->stopping)
 		tell_ready(supervisor, NULL);
 	agent_settle(supervisor);
 }
 
 static void loop(struct supervisor *supervisor)
 {
+	int64_t deadline = supervisor->plan.deadline;
+	supervisor->deadline = deadline > 0 ? monotonic_ms() + deadline : INT64_MAX;
 	supervisor->dirty = true;
 	for (;;) {
 		struct epoll_event event; // one at a time, for a handler may free what another event points to
@@ -250,11 +253,11 @@ static int enter_folders(struct supervisor *supervisor, char **argv, struct fail
 
 static int load_containers(struct supervisor *supervisor, struct failure *failure)
 {
-	const struct json *names = supervisor->plan.containers;
-	if (names->count > 0 && !(supervisor->containers = calloc(names->count, sizeof(struct container))))
+	const struct sandbox_plan *plan = &supervisor->plan;
+	if (plan->count > 0 && !(supervisor->containers = calloc(plan->count, sizeof(struct container))))
 		return fail(failure, "out of memory");
-	for (const struct json *item = names->child; item; item = item->next)
-		if (container_init(supervisor, &supervisor->containers[supervisor->count++], item->string, failure) < 0)
+	for (size_t i = 0; i < plan->count; i++)
+		if (container_init(supervisor, &supervisor->containers[supervisor->count++], &plan->members[i], failure) < 0)
 			return -1;
 	return 0;
 }
@@ -267,7 +270,7 @@ static int start_pod(struct supervisor *supervisor, struct failure *failure)
 	if (lower_oom_score(supervisor, failure) < 0 || load_containers(supervisor, failure) < 0 ||
 	    sandbox_start(supervisor, failure) < 0)
 		return -1;
-	return agent_listen(supervisor, failure);
+	return agent_listen(supervisor, failure) < 0 ? -1 : fill_await(supervisor, failure);
 }
 
 // In this order, so that an answered "stop" means that nothing but this process and state.json is left.

@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#include "action.h"
+#include "life.h"
 #include "log.h"
 #include "plan.h"
 #include "restart.h"
@@ -31,7 +33,7 @@ struct termination {
 	bool set;
 	int exit_code, signal;
 	const char *reason;
-	char message[512];
+	char message[4097]; // as much as the kubelet takes, and a NUL
 	time_t started, finished;
 	char id[ID_SIZE];
 };
@@ -40,6 +42,22 @@ struct stream {
 	struct source source; // first: the loop hands it back
 	struct container *container;
 	struct log_stream log;
+};
+
+struct probe {
+	struct action_run run;	 // pid 0: none
+	int64_t due, give_up_at; // monotonic ms
+	bool late;		 // it was killed for that
+	bool good;		 // the result that counts
+	bool last;		 // the last one
+	int64_t in_a_row;	 // how often it was that
+	bool on_hold;		 // until the next start
+};
+
+// The way to a container's end.
+struct stop {
+	bool wanted, signalled;
+	int64_t by; // when its grace period is over, monotonic ms
 };
 
 // Of a container that an external runtime makes: see external.h.
@@ -52,15 +70,21 @@ struct external {
 struct container {
 	struct source report; // first: what the first process says before exec, or hang-up when it succeeded
 	const char *name;
+	const struct member *member;
 	int base; // its folder
 	enum phase phase;
 	pid_t pid; // ours to reap, so the number cannot be reused under us
 	struct external external;
 	bool want_restart; // an update stops it in order to start it
 	bool started_once;
+	bool ran;     // its program was executed once
 	bool settled; // its first start succeeded or failed: the next container's turn
 	char *hash, *oom_file, *oom_key; // of the plan last started
 	int stop_signal;
+	struct stop stop;
+	struct life_plan life;
+	struct probe probes[PROBE_KINDS];
+	bool unhealthy; // a probe ends it in order to start it again
 	int64_t start_at, kill_at; // monotonic ms; kill_at 0: no deadline
 	int64_t started_ms;
 	time_t started;
@@ -74,6 +98,14 @@ struct container {
 	struct termination last, previous;
 };
 
+// Why no container of the pod is started any more, though its supervisor goes on.
+enum ending {
+	ENDING_NOT,
+	ENDING_COMPLETE,    // all main containers ended for good
+	ENDING_INIT_FAILED, // one of those before them did, and failed
+	ENDING_DEADLINE,    // the pod lived for too long
+};
+
 struct supervisor {
 	struct sandbox_plan plan;
 	int epoll, pod_dir, run_dir, lock, ready;
@@ -81,10 +113,12 @@ struct supervisor {
 	pid_t pause;
 	int pause_fd; // pidfd
 	time_t started;
+	int64_t deadline; // monotonic ms; INT64_MAX: none
 	char oom_score_adj[16]; // before it was lowered
 	size_t count;
 	struct container *containers;
 	struct client *clients;
+	enum ending ending;
 	bool stopping, lost, dirty;
 	struct failure stop_failure; // what a stop could not undo; empty: nothing
 };

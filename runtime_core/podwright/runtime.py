@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
@@ -25,15 +25,16 @@ from podwright.manifest import lone, names
 from podwright.plan.model import Observed, Plan
 from podwright.pods.logs import read_log
 from podwright.pods.native import NativePods
+from podwright.pods.objects import ObjectStore
 from podwright.pods.orchestrator import Orchestrator
-from podwright.pods.secrets import SecretStore
 from podwright.pods.status import is_ready, not_ready_reason
 from podwright.pods.store import NameLock, PodStore, Record
 from podwright.runtime_errors import host_errors
 
 if TYPE_CHECKING:
+    from podwright.pods.sources import Finder
     from podwright.runtime_images import Images
-    from podwright.runtime_secrets import Secrets
+    from podwright.runtime_objects import Objects
 
 PODINIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "podinit")
 
@@ -78,9 +79,9 @@ class Runtime:
         self.config = config or load()
         self._store = PodStore(self.config.root, self.config.run)
         self._images = ImageStore(self.config.root, podinit=PODINIT, registries=Registries.of(self.config))
-        self._native = NativePods(self.config, self._store, PODINIT, self._images)
-        self._secrets = SecretStore(self.config.root)
-        self._orchestrator = Orchestrator(self._store, self._native, self._images, self._secrets)
+        self._objects = ObjectStore(self.config.root)
+        self._native = NativePods(self.config, self._store, PODINIT, self._images, self._objects)
+        self._orchestrator = Orchestrator(self._store, self._native, self._images, self._objects)
 
     @property
     def images(self) -> "Images":
@@ -90,22 +91,26 @@ class Runtime:
         return Images(self._images, self.config)
 
     @property
-    def secrets(self) -> "Secrets":
-        """The Secrets of this host, which its pods may name."""
-        from podwright.runtime_secrets import Secrets
+    def objects(self) -> "Objects":
+        """The ConfigMaps and Secrets of this host, which its pods may name."""
+        from podwright.runtime_objects import Objects
 
-        return Secrets(self._secrets)
+        return Objects(self._objects)
 
     @host_errors()
-    def plan(self, manifest: dict[str, Any]) -> Plan:
-        """Say what ``apply`` would do with a manifest, field by field. Changes nothing."""
+    def plan(self, manifest: dict[str, Any], *, beside: Sequence[dict[str, Any]] = ()) -> Plan:
+        """Say what ``apply`` would do with a manifest, field by field. Changes nothing.
+
+        ``beside`` are the ConfigMaps and Secrets that would be applied before it.
+        """
         manifest = self._completed(manifest)
-        record = self._unchanged(manifest)
+        objects = self._beside(beside)
+        record = self._unchanged(manifest, objects)
         if record:
             return _no_change(record)
         desired = _desired(manifest)
         with _own_words(desired):
-            return self._plan(desired)
+            return self._plan(desired._replace(references=_references(desired.pod, objects)))
 
     @host_errors()
     def apply(self, manifest: dict[str, Any], *, wait: bool = False, timeout: float = 120.0) -> Result:
@@ -121,12 +126,13 @@ class Runtime:
                 value=str(timeout),
             )
         manifest = self._completed(manifest)
-        record = self._unchanged(manifest)
+        record = self._unchanged(manifest, self._objects)
         if record:
             result = Result(_no_change(record), self._native.pods([record])[0])
         else:
             desired = _desired(manifest)
             with self._store.locked(desired.namespace, desired.name, desired.kind) as lock, _own_words(desired):
+                desired = desired._replace(references=_references(desired.pod, self._objects))
                 plan = self._plan(desired)
                 record = self._carry_out(lock, plan, desired)
                 # under the lock: as soon as it is free, somebody else may delete the pod
@@ -159,7 +165,7 @@ class Runtime:
         """
         _check_whole("tail", tail)
         record = self._found(name, namespace, kind)
-        known = [item["name"] for item in record.containers]
+        known = [item["name"] for item in record.all_containers]
         if container is None and len(known) == 1:
             container = known[0]
         if container not in known:
@@ -212,7 +218,15 @@ class Runtime:
         record = self._store.find(namespace, name, lone.KIND)
         return {**lone.unwrap(record.pod), "state": lone.STOPPED} if record else manifest
 
-    def _unchanged(self, manifest: Any) -> Record | None:
+    def _beside(self, documents: Sequence[dict[str, Any]]) -> "Finder":
+        if not documents:
+            return self._objects
+        from podwright.manifest.objects import normalise
+        from podwright.pods.sources import Beside
+
+        return Beside(map(normalise, documents), self._objects)
+
+    def _unchanged(self, manifest: Any, objects: "Finder") -> Record | None:
         """Return the pod's record when this very manifest was applied last and the pod is well, else None.
 
         The quick way for the usual case: it reads a few files and normalises nothing.
@@ -233,8 +247,10 @@ class Runtime:
                 return None
         except (TypeError, ValueError, RecursionError):  # no JSON: what is wrong with it is said later
             return None
-        if any(item.get("imagePullPolicy") == "Always" for item in record.containers if record.state == "running"):
+        if any(item.get("imagePullPolicy") == "Always" for item in record.all_containers if record.state == "running"):
             return None  # a tag may have moved
+        if record.references and not _are_same(record, objects):
+            return None
         return None if self._orchestrator.observe(record, None).problems else record
 
     def _plan(self, desired: Record) -> Plan:
@@ -242,7 +258,7 @@ class Runtime:
 
         self._native.check_runtime(desired.pod)
         record = self._store.find(desired.namespace, desired.name, desired.kind)
-        observed = self._orchestrator.observe(record, desired.pod)
+        observed = self._orchestrator.observe(record, desired.pod)._replace(references=desired.references)
         return plan(desired.pod, _recorded(record), observed, list(desired.warnings))
 
     def _carry_out(self, lock: NameLock, plan: Plan, desired: Record) -> Record:
@@ -254,7 +270,7 @@ class Runtime:
         if record is None:
             raise HostError(f"the record of pod {desired.name} vanished during its apply")
         if record.source != desired.source:  # same meaning, other words: the next run is quick
-            record = record._replace(source=desired.source, warnings=desired.warnings)
+            record = record._replace(source=desired.source, warnings=desired.warnings, references=desired.references)
             self._store.write(record)
         return record
 
@@ -331,7 +347,26 @@ def _recorded(record: Record | None) -> dict[str, Any] | None:
     if record is None:
         return None
     images = {name: image["digest"] for name, image in record.images.items()}
-    return {"pod": record.pod, "normaliser": record.normaliser, "images": images}
+    return {
+        "pod": record.pod,
+        "normaliser": record.normaliser,
+        "images": images,
+        "references": record.references,
+    }
+
+
+def _references(pod: dict[str, Any], objects: "Finder") -> dict[str, str]:
+    from podwright.pods.references import digests
+
+    return digests(pod, objects)
+
+
+def _are_same(record: Record, objects: "Finder") -> bool:
+    """Tell whether the ConfigMaps and Secrets that a pod names are as they were when it was applied."""
+    try:
+        return _references(record.pod, objects) == record.references
+    except PodwrightError:  # one is gone, which is told of later
+        return False
 
 
 def _source(manifest: dict[str, Any]) -> str:

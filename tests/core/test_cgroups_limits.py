@@ -60,3 +60,19 @@ def test_weight_follows_the_curve_of_the_oci_runtimes(millicores, weight):
 def test_weight_is_in_range_and_keeps_the_order(first, second):
     low, high = cpu_weight(min(first, second)), cpu_weight(max(first, second))
     assert 1 <= low <= high <= 10_000
+
+
+@pytest.mark.parametrize(
+    ("init", "memory", "shares"),
+    [
+        ([(Resources(None, 3000, 9), False)], 9, 3072),  # more than all that stay: 2 processors, 5 bytes
+        ([(Resources(None, 1000, 1), False)], 5, 2048),
+        ([(Resources(None, 1000, 1), True)], 6, 3072),
+        ([(Resources(None, 500, 4), True), (Resources(None, 1000, 8), False)], 12, 2560),
+        ([(Resources(None, 1000, 8), False), (Resources(None, 500, 4), True)], 9, 2560),
+        ([(Resources(None, 1000, None), False)], None, 2048),
+    ],
+)
+def test_the_pod_has_the_most_that_runs_at_once(init, memory, shares):
+    pod = pod_limits([Resources(None, 1500, 2), Resources(None, 500, 3)], init=init)
+    assert (pod.memory_max, pod.cpu_shares) == (memory, shares)

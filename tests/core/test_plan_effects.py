@@ -22,7 +22,7 @@ def test_every_field_of_the_normal_form_has_its_effect_in_the_table() -> None:
     fields = {"apiVersion", "kind"}
     fields |= {f"metadata.{name}" for name in kinds["ObjectMeta"]["properties"]}
     fields |= {f"spec.{name}" for name in kinds["PodSpec"]["properties"]} - {f"spec.{name}" for name in WITHOUT_TRACE}
-    fields -= {f"spec.{name}" for name in IGNORED if name != "dnsPolicy"}
+    fields -= {f"spec.{name}" for name in IGNORED.keys() - {"dnsPolicy", "serviceAccountName"}}
     fields |= {f"spec.containers.{name}" for name in kinds["Container"]["properties"]}
     fields -= {"spec.containers.name"}
     fields |= OF_A_CONTAINER_ALONE | {"spec.containers.securityContext.privileged"}

@@ -275,6 +275,62 @@ def test_another_image_is_named_once() -> None:
     assert [change[:3] for change in planned.changes] == [("spec.containers[client].image", "curl", "wget")]
 
 
+# -- ConfigMaps and Secrets
+
+OF_SERVER = "spec.containers[server].env[GREETING].valueFrom.configMapKeyRef"
+
+
+def of_objects(before: dict[str, str], after: dict[str, str], manifest: dict[str, Any] = TWO) -> Plan:
+    return plan(normal(manifest), {**record(), "references": before}, Observed("running", [], {}, after))
+
+
+@pytest.mark.parametrize(
+    ("path", "effect"),
+    [
+        (OF_SERVER, "restart container server"),
+        ("spec.containers[client].envFrom[0].secretRef", "restart container client"),
+        ("spec.volumes[config].configMap", "in-place"),
+        ("spec.initContainers[first].envFrom[0].configMapRef", "recreate pod"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [
+        ("sha256:1", "sha256:2", ("sha256:1", "sha256:2")),
+        ("", "sha256:2", (None, "sha256:2")),
+        ("sha256:1", "", ("sha256:1", None)),
+        ("keyed:1", "keyed:2", ("<hidden>", "<hidden, another value>")),
+        ("", "keyed:2", (None, "<hidden>")),
+        ("keyed:1", "", ("<hidden>", None)),
+    ],
+)
+def test_an_edited_object_is_a_change_where_it_is_named(
+    path: str, effect: str, old: str, new: str, shown: tuple[str | None, str | None]
+) -> None:
+    planned = of_objects({path: old}, {path: new})
+    action = "recreate" if effect == "recreate pod" else "update"
+    assert (planned.action, planned.changes) == (action, [Change(path, *shown, effect)])
+    assert planned.restart == ([effect.split()[-1]] if effect.startswith("restart") else [])
+
+
+def test_what_is_the_same_or_new_or_gone_is_no_change_of_an_object() -> None:
+    assert not of_objects({OF_SERVER: "sha256:1"}, {OF_SERVER: "sha256:1"}).changed
+    assert not of_objects({}, {OF_SERVER: "sha256:1"}).changed
+    assert not of_objects({OF_SERVER: "sha256:1"}, {}).changed
+
+
+def test_a_field_that_names_another_key_is_named_once() -> None:
+    manifests = []
+    for key in ("a", "b"):
+        source = {"configMapKeyRef": {"name": "c", "key": key}}
+        manifests.append(
+            edited(lambda _m, _s, c, source=source: c.update(env=[{"name": "GREETING", "valueFrom": source}]))
+        )
+    recorded = {**record(manifests[0]), "references": {OF_SERVER: "sha256:1"}}
+    planned = plan(normal(manifests[1]), recorded, Observed("running", [], {}, {OF_SERVER: "sha256:2"}))
+    assert [change[:3] for change in planned.changes] == [(f"{OF_SERVER}.key", "a", "b")]
+
+
 # -- drift
 
 

@@ -10,8 +10,8 @@ from podwright.containers import scratch
 from podwright.errors import HostError
 from podwright.images import gate
 from podwright.plan.model import Plan
+from podwright.pods.objects import ObjectStore
 from podwright.pods.orchestrator import Orchestrator
-from podwright.pods.secrets import SecretStore
 from podwright.pods.store import PodStore, Record
 
 CONTAINER = {"name": "a", "image": "one", "imagePullPolicy": "Never"}
@@ -70,7 +70,7 @@ class Manager:
 def test_layers_that_an_apply_has_chosen_stay_until_its_plans_name_them(tmp_path, action):
     root = str(tmp_path / "root")
     store, manager, images = PodStore(root, str(tmp_path / "run")), Manager(root), Images(root)
-    orchestrator = Orchestrator(store, manager, images, SecretStore(root))
+    orchestrator = Orchestrator(store, manager, images, ObjectStore(root))
     with store.locked("default", "web") as lock:
         record = orchestrator.apply(lock, Plan(action="create"), Record("u1", "creating", POD, 1, {}, ""))
         if action != "create":

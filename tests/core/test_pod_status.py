@@ -14,6 +14,15 @@ def ended(code: int, reason: str = "Error") -> dict:
     return {"terminated": {"exitCode": code, "reason": reason}}
 
 
+def seen_by_probes(state: dict) -> dict:
+    return dict.fromkeys(("started", "ready"), "running" in state)
+
+
+def last_of(state: dict) -> dict:
+    """A container in its back-off has ended before."""
+    return ended(1) if state.get("waiting", {}).get("reason") == "CrashLoopBackOff" else {}
+
+
 def make(policy: str, *states: dict, state: str = "running", alive: bool = True, resources: dict | None = None) -> dict:
     names = [f"c{index}" for index in range(len(states))]
     containers = [{"name": name, "image": "x:1", "resources": resources or {}} for name in names]
@@ -24,7 +33,14 @@ def make(policy: str, *states: dict, state: str = "running", alive: bool = True,
     images = {name: {"reference": "r/x:1", "digest": "sha256:0"} for name in names}
     record = Record("u1", state, pod, 1, images, "2026-01-02T03:04:05Z")
     live = [
-        {"name": name, "state": item, "lastState": {}, "restartCount": 2, "containerID": "abc"}
+        {
+            "name": name,
+            "state": item,
+            "lastState": last_of(item),
+            "restartCount": 2,
+            "containerID": "abc",
+            **seen_by_probes(item),
+        }
         for name, item in zip(names, states, strict=True)
     ]
     seen = {"startedAt": "2026-01-02T03:04:05Z", "containers": live} if alive else None
@@ -73,7 +89,9 @@ def test_ready_means_all_containers_run_or_the_work_is_done():
 
 
 def test_the_reason_names_the_container():
-    assert not_ready_reason(make("Always", RUNNING, WAITING)) == "container c1 is waiting: CrashLoopBackOff"
+    assert (
+        not_ready_reason(make("Always", RUNNING, WAITING)) == "container c1 is waiting: CrashLoopBackOff (exit code 1)"
+    )
     assert not_ready_reason(make("Never", ended(137, "OOMKilled"))) == (
         "container c0 is terminated: OOMKilled (exit code 137)"
     )

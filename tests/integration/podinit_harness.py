@@ -173,18 +173,20 @@ class Pod:
         self.pod_dir, self.run_dir, self.image = folder / "pod", folder / "run", image
         self.binary = os.environ.get("PODINIT", str(BINARY))
         self.pid = 0  # of the supervisor, until it is reaped
-        self.containers: list[str] = []
+        self.containers: list[dict[str, Any]] = []
+        self.restart_policy = "Never"  # of a container that is added without one
         self.sandbox: dict[str, Any] = {
-            "version": 2,
+            "version": 3,
             "uid": UID,
             "name": "web",
             "namespace": "default",
             "hostname": "web-host",
-            "restartPolicy": "Never",
+            "backOff": {"first": 10_000, "last": 300_000, "forgiven": 600_000},
             "gracePeriod": 30,
             "cgroups": [],
             "shmSize": 1 << 20,
             "memoryVolumes": [],
+            "activeDeadline": 0,
             "network": None,
             "containers": self.containers,
             "runtime": None,
@@ -192,8 +194,17 @@ class Pod:
         (self.pod_dir / "shm").mkdir(parents=True)
         self.run_dir.mkdir()
 
-    def container(self, name: str, args: list[str], **fields: Any) -> None:
-        """Write (or replace) a container's plan."""
+    def container(
+        self,
+        name: str,
+        args: list[str],
+        *,
+        member: dict[str, Any] | None = None,
+        probes: Sequence[dict[str, Any]] = (),
+        message: str = "None",
+        **fields: Any,
+    ) -> None:
+        """Write (or replace) a container's plans; ``member`` says when it starts."""
         folder = self.pod_dir / "containers" / name
         (folder / "rootfs").mkdir(parents=True, exist_ok=True)
         plan = {
@@ -220,12 +231,19 @@ class Pod:
             **fields,
         }
         (folder / "plan.json").write_text(json.dumps(plan))
-        if name not in self.containers:
-            self.containers.append(name)
+        life = {"version": 1, "probes": list(probes), "terminationMessage": message}
+        (folder / "life.json").write_text(json.dumps(life))
+        if name not in [known["name"] for known in self.containers]:
+            entry = {"name": name, "role": "main", "restart": self.restart_policy, "rules": [], **(member or {})}
+            self.containers.append(entry)
+
+    def write_sandbox(self) -> None:
+        """Write the plan of the sandbox."""
+        (self.pod_dir / "sandbox.json").write_text(json.dumps(self.sandbox))
 
     def spawn(self) -> int:
         """Start the supervisor and return the end of the ready pipe to read from."""
-        (self.pod_dir / "sandbox.json").write_text(json.dumps(self.sandbox))
+        self.write_sandbox()
         ours, theirs = os.pipe()
         log = str(self.pod_dir / "supervisor.log")
         spawned = os.posix_spawn(
@@ -341,8 +359,10 @@ def mountinfo(output: str, target: str) -> tuple[set[str], set[str], set[str]]:
     return set(ours.split(" ")[5].split(",")), set(ours.split(" ")[6:]), set(theirs.split(" ")[2].split(","))
 
 
-def children() -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+def children(parent: int | None = None) -> list[int]:
+    """Return the children of a process, the test's own unless given, the oldest first."""
+    pid = parent or os.getpid()
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def no_child_left() -> bool:

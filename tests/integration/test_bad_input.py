@@ -63,7 +63,7 @@ def test_a_manifest_of_2_mib(host):
             {"volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "x"}]},
             "spec.containers[0].volumeMounts[0].subPath",
         ),
-        ({"livenessProbe": {"tcpSocket": {"port": 1}}}, "spec.containers[0].livenessProbe"),
+        ({"livenessProbe": {"grpc": {"port": 1}}}, "spec.containers[0].livenessProbe.grpc"),
         ({"securityContext": {"seLinuxOptions": {"level": "s0"}}}, "spec.containers[0].securityContext.seLinuxOptions"),
         ({"ports": [{"containerPort": 80, "hostPort": 80}]}, "spec.containers[0].ports[0].hostPort"),
         ({"resources": {"limits": {"nvidia.com/gpu": 1}}}, "spec.containers[0].resources.limits"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """podinit supervise against the real kernel, with plans written by hand: a pod's life."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 
 from podinit_harness import UID, Pod, bind, cgroup, children, default_steps, fresh_pod, processes_under, shell, until
+from podwright.errors import HostError
+from podwright.files import is_locked
+from podwright.pods.supervisor import Supervisor
 
 not_sanitized = pytest.mark.skipif(
     "asan" in os.environ.get("PODINIT", ""),
@@ -148,7 +152,7 @@ def test_a_sandbox_that_fails_is_undone(pod: Pod) -> None:
 
 
 def test_restart_is_immediate_once_then_backs_off_on_a_fresh_root(pod: Pod) -> None:
-    pod.sandbox["restartPolicy"] = "Always"
+    pod.restart_policy = "Always"
     deep = "/".join("d" * 100)
     pod.container("app", shell(f"[ -e /marker ] && echo stale; mkdir -p /{deep}; touch /marker; exit 1"))
     pod.start()
@@ -169,7 +173,7 @@ def test_restart_is_immediate_once_then_backs_off_on_a_fresh_root(pod: Pod) -> N
 
 @pytest.mark.parametrize(("policy", "code", "restarts"), [("OnFailure", 0, 0), ("OnFailure", 1, 1), ("Never", 1, 0)])
 def test_restart_policy(pod: Pod, policy: str, code: int, restarts: int) -> None:
-    pod.sandbox["restartPolicy"] = policy
+    pod.restart_policy = policy
     pod.container("app", shell(f"exit {code}"))
     pod.start()
     until(lambda: "running" not in (entry := pod.status("app"))["state"] and entry["restartCount"] == restarts, policy)
@@ -321,3 +325,55 @@ def test_a_log_is_bounded_and_shows_the_last_lines(pod: Pod) -> None:
     assert all(path.stat().st_size < 11 << 20 for path in logs.iterdir())
     assert (logs / "0.log.1").stat().st_size >= 10 << 20
     pod.stop()
+
+
+def with_content(pod: Pod) -> None:
+    """Give the pod a volume that is to be filled, which its container reads."""
+    (pod.pod_dir / "volumes" / "v").mkdir(parents=True)
+    pod.sandbox["memoryVolumes"] = [{"path": "volumes/v", "size": 0, "content": True}]
+    seen = bind(pod.pod_dir / "volumes" / "v", "/v")
+    pod.container("app", shell("cat /v/word; echo done; exec sleep 1000"), steps=default_steps(before=[seen]))
+
+
+def test_volumes_with_a_content_are_filled_before_a_container_starts(pod: Pod) -> None:
+    with_content(pod)
+    pod.write_sandbox()
+
+    def fill(folder: str) -> None:
+        assert not (pod.run_dir / "state.json").exists(), "a container was begun before"
+        Path(folder, "volumes/v/word").write_text("filled\n")
+
+    supervisor = Supervisor(pod.binary, str(pod.pod_dir), str(pod.run_dir))
+    supervisor.start(fill)
+    pod.pid = pod.state()["supervisorPid"]
+    pod.wait_for_output("app", "filled\ndone")
+    assert os.readlink(f"/proc/{pod.pid}/fd/0") == "/dev/null"
+    assert os.listdir(pod.pod_dir / "volumes" / "v") == [], "it is on the disk"
+    with supervisor.folder() as folder:
+        assert Path(folder, "volumes/v/word").read_text() == "filled\n"
+
+
+def test_a_supervisor_whose_volumes_nobody_fills_ends(pod: Pod) -> None:
+    with_content(pod)
+    with open(pod.spawn(), "rb") as ready:
+        lines = [json.loads(line) for line in ready]
+    assert [line["status"] for line in lines] == ["mounted", "error"]
+    assert lines[1]["message"] == "memoryVolumes: whoever started the pod has not filled them"
+    until(lambda: not is_locked(f"{pod.run_dir}/lock"), "it does not end")
+    assert not (pod.pod_dir / "containers" / "app" / "logs").exists()
+
+
+def test_who_cannot_fill_leaves_no_supervisor(pod: Pod) -> None:
+    with_content(pod)
+    pod.write_sandbox()
+    pids = []
+
+    def fill(folder: str) -> None:
+        pids.append(os.stat(folder))
+        raise HostError("no room")
+
+    supervisor = Supervisor(pod.binary, str(pod.pod_dir), str(pod.run_dir))
+    with pytest.raises(HostError, match="no room"):
+        supervisor.start(fill)
+    assert len(pids) == 1
+    until(lambda: not supervisor.alive(), "it does not end")

@@ -20,25 +20,25 @@ def pod(tmp_path: Path) -> Iterator[Pod]:
         yield fresh
 
 
-def test_a_container_that_is_being_started_does_not_stand_for_a_dead_supervisor(pod: Pod) -> None:
+def test_a_container_that_is_being_started_does_not_stand_for_a_dead_supervisor(pod: Pod, tmp_path: Path) -> None:
     """Its first process is a clone of the supervisor: with its lock and socket the pod would seem to have one."""
     with cgroup("freezer", "start") as frozen:
-        (frozen / "freezer.state").write_text("FROZEN")
-        pod.container("app", ["sleep", "1000"], cgroups=[str(frozen)])
+        (tmp_path / "gate").mkdir()
+        os.mkfifo(tmp_path / "gate/cgroup.procs")  # the supervisor waits here, with its word for the process to go on
+        pod.container("app", ["sleep", "1000"], cgroups=[str(tmp_path / "gate")])
         os.close(pod.spawn())
-        first = int(until((frozen / "cgroup.procs").read_text, "the container has no process"))
+        supervisor = until(children, "there is no supervisor")[0]
+        first = until(lambda: children(supervisor)[1:], "the container has no process")[0]
         until(lambda: descriptors(first) == 3 + 4, "it has more than its streams, and those that it needs to start")
-        os.kill(parent_of(first), signal.SIGKILL)
+        (frozen / "cgroup.procs").write_text(str(first))
+        (frozen / "freezer.state").write_text("FROZEN")
+        os.kill(supervisor, signal.SIGKILL)
         until(lambda: not is_locked(str(pod.run_dir / "lock")), "the lock is still held")
         with pytest.raises(ConnectionRefusedError):
             pod.agent()
         os.kill(first, signal.SIGKILL)
         (frozen / "freezer.state").write_text("THAWED")
         until(lambda: not (frozen / "cgroup.procs").read_text(), "the container's process lives on")
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def descriptors(pid: int) -> int:

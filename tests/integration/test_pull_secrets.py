@@ -106,4 +106,4 @@ def test_a_play_takes_the_same_stream(machine: Host, image: str, tmp_path) -> No
     assert not run()["changed"]
     assert run(state="absent")["changed"]
     assert not run(state="absent")["changed"]
-    assert machine.runtime.secrets.list() == []
+    assert machine.runtime.objects.list("Secret") == []

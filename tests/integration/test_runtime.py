@@ -84,6 +84,27 @@ def test_a_supervisor_that_lost_its_socket_is_replaced(host):
     assert not host.processes()
 
 
+def test_a_pod_that_another_release_started_is_shown_and_replaced(host):
+    """The first form of a supervisor's state knew no probes, and no later one is known yet."""
+    manifest = pod("web", container("a", "trap 'exit 0' TERM; while :; do sleep 0.1; done"))
+    manifest["spec"]["terminationGracePeriodSeconds"] = 20
+    host.apply(manifest, "--wait")
+    before = host.pod("web")["metadata"]["uid"]
+    path = run_dir(host) / "state.json"
+    state = json.loads(path.read_text()) | {"version": 1}
+    for entry in state["containers"]:
+        del entry["ready"], entry["started"]
+    path.write_text(json.dumps(state))
+    shown = host.pod("web")
+    assert is_running(shown)
+    assert all(status["ready"] and status["started"] for status in statuses(shown).values())
+    assert "another release of podwright started the pod" in host.apply(manifest, "--dry-run").stdout
+    assert "repaired" in host.apply(manifest, "--wait").stdout
+    assert host.pod("web")["metadata"]["uid"] == before
+    assert json.loads(path.read_text())["version"] > 1
+    assert "unchanged" in host.apply(manifest).stdout
+
+
 def test_a_lost_run_folder_is_repaired(host):
     host.apply(WEB, "--wait")
     shutil.rmtree(run_dir(host))

@@ -47,14 +47,20 @@ def container_limits(resources: Resources, *, all_devices: bool = False) -> Limi
     )
 
 
-def pod_limits(containers: Iterable[Resources], pids_max: int | None = None) -> Limits:
-    """Return the limits of the pod's cgroup: sums, and an upper bound only where every container has one."""
-    every = list(containers)
-    requests = (one.cpu_limit if one.cpu_request is None else one.cpu_request for one in every)
+def pod_limits(
+    containers: Iterable[Resources], pids_max: int | None = None, *, init: Iterable[tuple[Resources, bool]] = ()
+) -> Limits:
+    """Return the limits of the pod's cgroup: the most that runs at once, bounded only where every container is.
+
+    ``init`` are the containers that start before the others, each with whether it stays (a sidecar).
+    """
+    main, before = list(containers), list(init)
+    requests = [one.cpu_limit if one.cpu_request is None else one.cpu_request for one in main]
+    init_requests = [(one.cpu_limit if one.cpu_request is None else one.cpu_request, stays) for one, stays in before]
     return Limits(
-        cpu_quota_us=_quota(_sum_of_all(one.cpu_limit for one in every)),
-        cpu_shares=_shares(sum(request or 0 for request in requests)),
-        memory_max=_sum_of_all(one.memory_limit for one in every),
+        cpu_quota_us=_quota(_bound([one.cpu_limit for one in main], [(one.cpu_limit, stays) for one, stays in before])),
+        cpu_shares=_shares(_peak(requests, init_requests)),
+        memory_max=_bound([one.memory_limit for one in main], [(one.memory_limit, stays) for one, stays in before]),
         pids_max=pids_max,
     )
 
@@ -69,10 +75,16 @@ def _shares(millicores: int) -> int:
     return min(MAX_SHARES, max(MIN_SHARES, millicores * 1024 // 1000))
 
 
-def _sum_of_all(values: Iterable[int | None]) -> int | None:
-    total = 0
-    for value in values:
-        if not value:
-            return None
-        total += value
-    return total or None
+def _peak(main: Iterable[int | None], init: Iterable[tuple[int | None, bool]]) -> int:
+    """Return the most that is used at once: by one init container and the sidecars before it, or by all that stay."""
+    staying = highest = 0
+    for value, stays in init:
+        highest = max(highest, staying + (value or 0))
+        staying += (value or 0) if stays else 0
+    return max(highest, staying + sum(value or 0 for value in main))
+
+
+def _bound(main: list[int | None], init: list[tuple[int | None, bool]]) -> int | None:
+    if not all(main) or not all(value for value, _ in init):
+        return None
+    return _peak(main, init) or None

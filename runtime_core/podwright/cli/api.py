@@ -70,34 +70,34 @@ def _answer(request: dict[str, Any]) -> Any:
 
 
 def _plan(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
-    manifest, secrets = _documents(request)
-    plans = [runtime.secrets.plan(secret) for secret in secrets]
-    return _beside(runtime.plan(manifest), secrets, plans).as_dict()
+    manifest, objects = _documents(request)
+    plans = [runtime.objects.plan(one) for one in objects]
+    return _beside(runtime.plan(manifest, beside=objects), objects, plans).as_dict()
 
 
 def _apply(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
     timeout = 120.0 if request.get("timeout") is None else float(request["timeout"])
-    manifest, secrets = _documents(request)
-    if secrets:
-        runtime.plan(manifest)  # what is wrong with the Pod stops all, before anything is done
-    plans = [runtime.secrets.apply(secret) for secret in secrets]  # the Pod's images may need them
+    manifest, objects = _documents(request)
+    if objects:
+        runtime.plan(manifest, beside=objects)  # what is wrong with the Pod stops all, before anything is done
+    plans = [runtime.objects.apply(one) for one in objects]  # the Pod's images may need them
     try:
         plan, pod = runtime.apply(manifest, wait=bool(request.get("wait")), timeout=timeout)
     except WaitTimeout as error:
-        error.result = error.result._replace(plan=_beside(error.result.plan, secrets, plans))
+        error.result = error.result._replace(plan=_beside(error.result.plan, objects, plans))
         raise
-    return _result(Result(_beside(plan, secrets, plans), pod))
+    return _result(Result(_beside(plan, objects, plans), pod))
 
 
 def _delete(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
     name, namespace = _target(request)
     kind = _kind(request)
-    secrets = _documents(request)[1] if request.get("text") else []
+    objects = _documents(request)[1] if request.get("text") else []
     if request.get("dry_run"):
         plan = runtime.plan_delete(name, namespace, kind)
-        return _result(Result(_beside(plan, secrets, [runtime.secrets.plan_delete(one) for one in secrets]), None))
+        return _result(Result(_beside(plan, objects, [runtime.objects.plan_delete(one) for one in objects]), None))
     plan, _gone = runtime.delete(name, namespace, grace=request.get("grace"), kind=kind)
-    return _result(Result(_beside(plan, secrets, [runtime.secrets.delete(one) for one in secrets]), None))
+    return _result(Result(_beside(plan, objects, [runtime.objects.delete(one) for one in objects]), None))
 
 
 def _get(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def _manifest(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _documents(request: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the manifest, and the Secrets that came with it."""
+    """Return the manifest, and the ConfigMaps and Secrets that came with it."""
     if isinstance(request.get("manifest"), dict):
         manifest = request["manifest"]
         return ({"kind": KIND, **manifest} if _kind(request) == KIND else dict(manifest)), []
@@ -201,10 +201,10 @@ def _documents(request: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, 
     raise ManifestError("the request holds neither a manifest nor a text")
 
 
-def _beside(plan: Plan, secrets: list[dict[str, Any]], plans: list[Plan]) -> Plan:
-    """Add to a Pod's plan those of the Secrets that came with it."""
-    if not secrets:
+def _beside(plan: Plan, objects: list[dict[str, Any]], plans: list[Plan]) -> Plan:
+    """Add to a Pod's plan those of the objects that came with it."""
+    if not objects:
         return plan
-    from podwright.plan.secret import beside
+    from podwright.plan.objects import beside
 
-    return beside(plan, zip((secret["metadata"]["name"] for secret in secrets), plans, strict=True))
+    return beside(plan, zip(objects, plans, strict=True))

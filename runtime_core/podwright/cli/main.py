@@ -16,6 +16,9 @@ from podwright import __version__
 from podwright.cli import container, images
 from podwright.errors import ManifestError, PodwrightError
 
+OBJECTS = ("configmaps", "configmap", "cm", "secrets", "secret")
+"""What the host keeps for its pods."""
+
 if TYPE_CHECKING:
     from podwright.plan.model import Plan
     from podwright.runtime import Runtime
@@ -60,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for --wait (default 120)")
     apply.set_defaults(run=_apply)
 
-    get = verbs.add_parser("get", help="list pods, containers alone, or Secrets")
-    get.add_argument("kind", choices=["pods", "pod", "containers", "container", "secrets", "secret"])
+    get = verbs.add_parser("get", help="list pods, containers alone, ConfigMaps or Secrets")
+    get.add_argument("kind", choices=["pods", "pod", "containers", "container", *OBJECTS])
     get.add_argument("name", nargs="?")
     _namespace(get)
     get.add_argument("-o", "--output", choices=["table", "json"], default="table")
@@ -74,8 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     _namespace(logs)
     logs.set_defaults(run=_logs)
 
-    delete = verbs.add_parser("delete", help="stop and remove a pod, or a container alone; remove an image or a Secret")
-    delete.add_argument("kind", choices=["pod", "container", "image", "secret"])
+    delete = verbs.add_parser(
+        "delete", help="stop and remove a pod, or a container alone; remove an image, ConfigMap or Secret"
+    )
+    delete.add_argument("kind", choices=["pod", "container", "image", "configmap", "cm", "secret"])
     delete.add_argument("name")
     delete.add_argument("--grace-period", type=_count, metavar="SECONDS", help="default: the pod's own")
     _namespace(delete)
@@ -108,22 +113,24 @@ def _apply(arguments: argparse.Namespace) -> int:
     documents = load_documents(_read(arguments.filename))
     if arguments.dry_run:
         for document in documents:
-            _tell(document, _planned(runtime, document), dry_run=True)
+            _tell(document, _planned(runtime, document, documents), dry_run=True)
         return 0
     if len(documents) > 1:  # a bad document stops all, before anything is done
         for document in documents:
-            _planned(runtime, document)
-    for document in sorted(documents, key=lambda document: document["kind"] == "Pod"):  # a Pod may name any Secret
-        if document["kind"] == "Secret":
-            plan = runtime.secrets.apply(document)
-        else:
+            _planned(runtime, document, documents)
+    for document in sorted(documents, key=lambda document: document["kind"] == "Pod"):  # a Pod may name any other
+        if document["kind"] == "Pod":
             plan = runtime.apply(document, wait=arguments.wait, timeout=arguments.timeout).plan
+        else:
+            plan = runtime.objects.apply(document)
         _tell(document, plan, dry_run=False)
     return 0
 
 
-def _planned(runtime: "Runtime", document: dict[str, Any]) -> "Plan":
-    return runtime.secrets.plan(document) if document["kind"] == "Secret" else runtime.plan(document)
+def _planned(runtime: "Runtime", document: dict[str, Any], documents: list[dict[str, Any]]) -> "Plan":
+    if document["kind"] != "Pod":
+        return runtime.objects.plan(document)
+    return runtime.plan(document, beside=[one for one in documents if one["kind"] != "Pod"])
 
 
 def _tell(document: dict[str, Any], plan: "Plan", *, dry_run: bool) -> None:
@@ -163,10 +170,10 @@ def _get(arguments: argparse.Namespace) -> int:
     from podwright.runtime import Runtime
 
     name, namespace = arguments.name, arguments.namespace
-    if arguments.kind.startswith("secret"):
-        from podwright.cli import secrets
+    if arguments.kind in OBJECTS:
+        from podwright.cli import objects
 
-        return secrets.show(name, namespace, arguments.output)
+        return objects.show(arguments.kind, name, namespace, arguments.output)
     runtime = Runtime()
     kind = arguments.kind.removesuffix("s").capitalize()
     pods = [runtime.get(name, namespace, kind)] if name else runtime.list(namespace, kind)
@@ -200,10 +207,10 @@ def _delete(arguments: argparse.Namespace) -> int:
         return images.delete(name, force=arguments.force)
     if kind == "image" or arguments.force:
         raise PodwrightError("--grace-period is for pods and containers, and --force for images")
-    if kind == "secret":
-        from podwright.cli import secrets
+    if kind in OBJECTS:
+        from podwright.cli import objects
 
-        return secrets.delete(name, namespace)
+        return objects.delete(kind, name, namespace)
     result = Runtime().delete(name, namespace, grace=arguments.grace_period, kind=kind.capitalize())
     if not result.plan.changed:
         raise NotFound(f"there is no {kind} {name} in namespace {namespace}")

@@ -38,9 +38,13 @@ def print_pods(pods: list[dict[str, Any]]) -> None:
     _print_table(rows)
 
 
-def print_secrets(secrets: list[dict[str, Any]]) -> None:
-    """Print one line a Secret: its name and type."""
-    _print_table([("NAME", "TYPE"), *((secret["metadata"]["name"], secret["type"]) for secret in secrets)])
+def print_objects(kind: str, objects: list[dict[str, Any]]) -> None:
+    """Print one line a Secret, with its type, or a ConfigMap, with how many values it has."""
+    rows = [("NAME", "TYPE" if kind == "Secret" else "DATA")]
+    for one in objects:
+        count = len(one.get("data", ())) + len(one.get("binaryData", ()))
+        rows.append((one["metadata"]["name"], one.get("type", str(count))))
+    _print_table(rows)
 
 
 def print_images(images: list[Image]) -> None:

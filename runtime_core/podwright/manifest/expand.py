@@ -6,7 +6,7 @@ is a literal ``$(NAME)``; any other ``$`` stays. A name is whatever stands befor
 yields is not expanded again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
@@ -19,14 +19,6 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 def references(text: str) -> list[str]:
     """Return the names that ``text`` refers to, in order, whether or not they exist."""
     return [name for is_name, name in _pieces(text) if is_name] if "$(" in text else []
-
-
-def expand_env(env: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return a container's ``env`` list as name to value, each expanded with the variables declared before it."""
-    variables: dict[str, str] = {}
-    for variable in env:
-        variables[variable["name"]] = expand(variable.get("value", ""), variables)
-    return variables
 
 
 def _pieces(text: str) -> Iterator[tuple[bool, str]]:

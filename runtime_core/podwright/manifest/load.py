@@ -14,7 +14,7 @@ from podwright.manifest.faults import Fault, error
 
 
 def load_documents(text: str) -> list[dict[str, Any]]:
-    """Return the Pods and Secrets in a text, as they are written: of each, only that it has such a kind is checked.
+    """Return the Pods, ConfigMaps and Secrets in a text, as they are written: of each only the kind is checked.
 
     Raises ManifestError for what is too large (1 MiB for all documents), malformed, ambiguous or of another kind.
     """
@@ -35,11 +35,11 @@ def load_documents(text: str) -> list[dict[str, Any]]:
 
 
 def split(documents: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the one Pod of several documents, and the Secrets. Raises ManifestError when it is not one Pod."""
+    """Return the one Pod of several documents, and the objects beside it. Raises ManifestError when it is not one."""
     pods = [document for document in documents if document["kind"] == "Pod"]
     if len(pods) != 1:
-        raise error([Fault("manifest", f"must hold one Pod (and its Secrets), but holds {len(pods)}")])
-    return pods[0], [document for document in documents if document["kind"] == "Secret"]
+        raise error([Fault("manifest", f"must hold one Pod (and its ConfigMaps and Secrets), but holds {len(pods)}")])
+    return pods[0], [document for document in documents if document["kind"] != "Pod"]
 
 
 def _check_kind(document: object, prefix: str) -> None:
@@ -49,8 +49,10 @@ def _check_kind(document: object, prefix: str) -> None:
         )
     if "kind" not in document:
         raise error([Fault(f"{prefix}kind", "required, but missing")])
-    if document["kind"] not in ("Pod", "Secret"):
-        raise error([Fault(f"{prefix}kind", "podwright takes Pods, and Secrets for them", document["kind"])])
+    if document["kind"] not in ("Pod", "ConfigMap", "Secret"):
+        raise error(
+            [Fault(f"{prefix}kind", "podwright takes Pods, and ConfigMaps and Secrets for them", document["kind"])]
+        )
 
 
 def _parsed(text: str) -> list[Any]:

@@ -11,29 +11,30 @@ Fields that Kubernetes has and this release does not are listed in ``unbuilt.py`
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from podwright import limits
 from podwright.manifest import names
+from podwright.manifest.config_models import (
+    ConfigMapVolumeSource,
+    DownwardAPIVolumeSource,
+    EnvFromSource,
+    EnvVarSource,
+    ProjectedVolumeSource,
+    SecretVolumeSource,
+)
+from podwright.manifest.model import DnsSubdomain, Quantity
+from podwright.manifest.model import Object as _Object
+from podwright.manifest.probe_models import Probe
+from podwright.manifest.scheduling_models import Affinity, Toleration
 
 DnsLabel = Annotated[str, Field(pattern=names.DNS_LABEL, max_length=names.LABEL_LENGTH)]
 DnsLabelOrNothing = Annotated[str, Field(pattern=names.DNS_LABEL_OR_NOTHING, max_length=names.LABEL_LENGTH)]
-DnsSubdomain = Annotated[str, Field(pattern=names.DNS_SUBDOMAIN, max_length=names.SUBDOMAIN_LENGTH)]
 Image = Annotated[str, Field(pattern=names.IMAGE, max_length=names.IMAGE_LENGTH)]
-Quantity = str | int | float
 Quantities = dict[str, Quantity]
 UserId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 GracePeriod = Annotated[int, Field(ge=0, le=limits.MAX_GRACE_PERIOD_SECS)]
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
-
-
-class _Object(BaseModel):
-    """An object that knows all its fields; ``null`` means absent, as in Kubernetes."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, alias_generator=to_camel, use_attribute_docstrings=True, serialize_by_alias=True
-    )
 
 
 class EnvVar(_Object):
@@ -43,6 +44,8 @@ class EnvVar(_Object):
     """Printable ASCII without `=`."""
     value: str | None = None
     """`$(NAME)` is replaced by a variable declared before this one; `$$` is a literal `$`."""
+    value_from: EnvVarSource | None = None
+    """Where the value comes from, instead of `value`."""
 
 
 class ContainerPort(_Object):
@@ -136,6 +139,14 @@ class Volume(_Object):
     """A file or directory of the host."""
     empty_dir: EmptyDirVolume | None = None
     """A directory of the pod's own."""
+    config_map: ConfigMapVolumeSource | None = None
+    """Files with the values of a ConfigMap."""
+    secret: SecretVolumeSource | None = None
+    """Files with the values of a Secret, in memory."""
+    downward_api: Annotated[DownwardAPIVolumeSource | None, Field(alias="downwardAPI")] = None
+    """Files with what the pod knows of itself."""
+    projected: ProjectedVolumeSource | None = None
+    """Files of several sources."""
 
 
 Volumes = Annotated[list[Volume], Field(max_length=limits.MAX_VOLUMES_PER_POD)]
@@ -163,6 +174,8 @@ class _ContainerFields(_Object):
     """Replaces the image's arguments. `$(NAME)` is expanded."""
     working_dir: Annotated[str, Field(pattern=names.ABSOLUTE_PATH)] | None = None
     """Absolute; the image's unless given."""
+    env_from: list[EnvFromSource] | None = None
+    """Variables from ConfigMaps and Secrets, before those of `env`; of two of one name the later is taken."""
     env: Annotated[list[EnvVar], Field(max_length=limits.MAX_ENV_VARS_PER_CONTAINER)] | None = None
     """Environment variables, on top of the image's."""
     ports: list[ContainerPort] | None = None
@@ -175,6 +188,24 @@ class _ContainerFields(_Object):
     """Where the container sees the volumes."""
 
 
+class ExitCodes(_Object):
+    """Exit codes of a container."""
+
+    operator: Literal["In", "NotIn"]
+    """Whether the code must be one of the values, or none of them."""
+    values: Annotated[list[int], Field(max_length=limits.MAX_EXIT_CODES)] | None = None
+    """Exit codes."""
+
+
+class RestartRule(_Object):
+    """What to do when a container ended with certain exit codes."""
+
+    action: Literal["Restart", "RestartAllContainers"]
+    """Only Restart."""
+    exit_codes: ExitCodes | None = None
+    """With which the rule applies."""
+
+
 class Container(_ContainerFields):
     """One container of the pod."""
 
@@ -182,6 +213,20 @@ class Container(_ContainerFields):
     """Unique within the pod."""
     image: Image
     """Image reference; without a registry, docker.io."""
+    restart_policy: RestartPolicy | None = None
+    """When this container is started again after it ended; as the pod says unless given."""
+    restart_policy_rules: Annotated[list[RestartRule], Field(max_length=limits.MAX_RESTART_RULES)] | None = None
+    """Tried before the policy: the first rule with the exit code decides."""
+    termination_message_path: Annotated[str, Field(pattern=names.ABSOLUTE_PATH)] | None = None
+    """File in the container whose last 4096 bytes are its message when it ends; /dev/termination-log unless given."""
+    termination_message_policy: Literal["", "File", "FallbackToLogsOnError"] | None = None
+    """Whether the end of its log is the message of a container that failed and left none; File unless given."""
+    startup_probe: Probe | None = None
+    """Whether the container has started; the other probes wait for that."""
+    liveness_probe: Probe | None = None
+    """Whether it still works; it is restarted when it does not."""
+    readiness_probe: Probe | None = None
+    """Whether it is ready to be used."""
 
 
 class HostAlias(_Object):
@@ -215,36 +260,6 @@ class PodSecurityContext(_Object):
     """RuntimeDefault unless given."""
 
 
-class Toleration(_Object):
-    """A taint that a scheduler may overlook; without effect here."""
-
-    key: str | None = None
-    operator: str | None = None
-    value: str | None = None
-    effect: str | None = None
-    toleration_seconds: int | None = None
-
-
-class NodeAffinity(_Object):
-    """Preferences about nodes; without effect here."""
-
-    preferred_during_scheduling_ignored_during_execution: list[dict[str, Any]] | None = None
-
-
-class PodAffinity(_Object):
-    """Preferences about neighbours; without effect here."""
-
-    preferred_during_scheduling_ignored_during_execution: list[dict[str, Any]] | None = None
-
-
-class Affinity(_Object):
-    """Preferences of a scheduler; without effect here."""
-
-    node_affinity: NodeAffinity | None = None
-    pod_affinity: PodAffinity | None = None
-    pod_anti_affinity: PodAffinity | None = None
-
-
 class LocalObjectReference(_Object):
     """The name of another object in the same namespace."""
 
@@ -257,10 +272,14 @@ class PodSpec(_Object):
 
     containers: Annotated[list[Container], Field(min_length=1, max_length=limits.MAX_CONTAINERS_PER_POD)]
     """Started in this order."""
+    init_containers: Annotated[list[Container], Field(max_length=limits.MAX_CONTAINERS_PER_POD)] | None = None
+    """Run before the others, one after another; one with restartPolicy Always (a sidecar) stays as long as the pod."""
     restart_policy: RestartPolicy | None = None
     """When a container that ended is started again; Always unless given."""
     termination_grace_period_seconds: GracePeriod | None = None
     """Seconds between the stop signal and KILL; 30 unless given."""
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Seconds after which the pod is ended, and has failed, whatever it does."""
     hostname: DnsLabelOrNothing | None = None
     """The pod's name unless given."""
     host_aliases: list[HostAlias] | None = None

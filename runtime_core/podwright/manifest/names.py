@@ -21,6 +21,8 @@ DNS_SUBDOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"
 """RFC 1123 subdomain; at most SUBDOMAIN_LENGTH characters."""
 ENV_NAME = "^[ -<>-~]+$"
 """Any printable ASCII but ``=`` (Kubernetes 1.34 and newer)."""
+ENV_PREFIX = "^[ -<>-~]*$"
+"""What the names of variables may begin with."""
 PORT_NAME = "^[-a-z0-9]*$"
 """The letters of a port's name (RFC 6335); see ``is_port_name`` for the rest."""
 IMAGE = (
@@ -32,6 +34,8 @@ ABSOLUTE_PATH = "^(/.*)?$"
 """An absolute path on one line, or nothing."""
 SOME_PATH = "^/.*$"
 """An absolute path on one line."""
+CONFIG_KEY = "^[-._a-zA-Z0-9]+$"
+"""A key in a ConfigMap or Secret, but ``.`` and what starts with ``..``; at most SUBDOMAIN_LENGTH characters."""
 
 LABEL_LENGTH = 63
 SUBDOMAIN_LENGTH = 253
@@ -45,10 +49,12 @@ MEANING = {
     DNS_LABEL_OR_NOTHING: "must be lower case letters, digits and '-', and start and end with a letter or digit",
     DNS_SUBDOMAIN: "must be lower case letters, digits, '-' and '.', and start and end with a letter or digit",
     ENV_NAME: "must be printable ASCII without '='",
+    ENV_PREFIX: "must be printable ASCII without '='",
     PORT_NAME: "must be lower case letters, digits and '-'",
     IMAGE: "must be an image reference such as registry.example.com/team/app:1.2 (the path in lower case)",
     ABSOLUTE_PATH: "must be an absolute path",
     SOME_PATH: "must be an absolute path",
+    CONFIG_KEY: "the key must be letters, digits, '-', '_' and '.', at most 253, and be no '.' nor start with '..'",
 }
 """Pattern to the words of an error."""
 
@@ -61,6 +67,16 @@ def is_subdomain(name: str) -> bool:
 def is_label(name: str) -> bool:
     """Tell whether it is an RFC 1123 label, as namespaces are named."""
     return len(name) <= LABEL_LENGTH and re.fullmatch(DNS_LABEL, name) is not None
+
+
+def is_config_key(key: str) -> bool:
+    """Tell whether it may be the key of a value in a ConfigMap or Secret: the pattern, and no ``.`` nor ``..…``."""
+    return (
+        len(key) <= SUBDOMAIN_LENGTH
+        and re.fullmatch(CONFIG_KEY, key) is not None
+        and key != "."
+        and not key.startswith("..")
+    )
 
 
 def is_port_name(name: str) -> bool:

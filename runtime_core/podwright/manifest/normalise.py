@@ -10,7 +10,19 @@ import json
 from typing import Any, NamedTuple
 
 from podwright.limits import MAX_MANIFEST_SIZE
-from podwright.manifest import check, expand, lone, names, quantity, rules, security, volumes
+from podwright.manifest import (
+    check,
+    env_sources,
+    expand,
+    lone,
+    names,
+    probes,
+    quantity,
+    restart,
+    rules,
+    security,
+    volumes,
+)
 from podwright.manifest.faults import Fault, error
 from podwright.manifest.ignored import warnings_of
 from podwright.manifest.sift import sift
@@ -18,6 +30,7 @@ from podwright.manifest.sift import sift
 NORMALISER_VERSION = 1
 """Goes up whenever the same manifest gives another normalised Pod than before."""
 
+DEFAULT_MESSAGE_PATH = "/dev/termination-log"
 DEFAULT_GRACE_PERIOD = 30
 """Seconds, as in Kubernetes."""
 
@@ -103,6 +116,7 @@ def _metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str, Any]:
     grace = spec.get("terminationGracePeriodSeconds")
     hostname = spec.get("hostname")
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     runtime_class = spec.get("runtimeClassName")
     context = security.pod_normal(spec.get("securityContext") or {})
     return {
@@ -110,7 +124,9 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
         "terminationGracePeriodSeconds": DEFAULT_GRACE_PERIOD if grace is None else grace,
         "dnsPolicy": "Default",
         **_filled(
+            activeDeadlineSeconds=spec.get("activeDeadlineSeconds"),
             runtimeClassName=runtime_class if runtime_class != rules.DEFAULT_RUNTIME_CLASS else None,
+            serviceAccountName=account if account != "default" and env_sources.names_account(spec) else None,
             hostname=hostname if hostname != names.default_hostname(pod_name) else None,
             hostAliases=[
                 {"ip": rules.canonical_ip(alias["ip"]), "hostnames": alias["hostnames"]}
@@ -119,6 +135,12 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
             securityContext=context,
             imagePullSecrets=[{"name": secret["name"]} for secret in spec.get("imagePullSecrets") or ()],
             volumes=sorted(map(volumes.normal, spec.get("volumes") or ()), key=lambda volume: str(volume["name"])),
+        ),
+        **_filled(
+            initContainers=[
+                _container(container, context, f"spec.initContainers[{index}]", warnings)
+                for index, container in enumerate(spec.get("initContainers") or ())
+            ]
         ),
         "containers": [
             _container(container, context, f"spec.containers[{index}]", warnings)
@@ -141,15 +163,30 @@ def _container(
         command=container.get("command"),
         args=container.get("args"),
         workingDir=container.get("workingDir"),
-        env=_env(container.get("env") or []),
+        envFrom=[env_sources.normal_from(source) for source in container.get("envFrom") or ()],
+        env=_env(container.get("env") or [], container["name"]),
         ports=sorted(
             (_port(port) for port in container.get("ports") or []),
             key=lambda port: (port["containerPort"], port["protocol"]),
         ),
         resources=_resources(container.get("resources") or {}, f"{field}.resources", warnings),
+        **_message(container),
+        startupProbe=probes.normal(container.get("startupProbe")),
+        livenessProbe=probes.normal(container.get("livenessProbe")),
+        readinessProbe=probes.normal(container.get("readinessProbe")),
+        restartPolicy=container.get("restartPolicy"),
+        restartPolicyRules=restart.normal_rules(container),
         securityContext=security.normal(container.get("securityContext") or {}, pod_context),
         volumeMounts=sorted(mounts, key=lambda mount: str(mount["mountPath"])),
     )
+
+
+def _message(container: dict[str, Any]) -> dict[str, Any]:
+    path, policy = container.get("terminationMessagePath"), container.get("terminationMessagePolicy")
+    return {
+        "terminationMessagePath": volumes.plain_path(path) if path and path != DEFAULT_MESSAGE_PATH else None,
+        "terminationMessagePolicy": policy if policy != "File" else None,
+    }
 
 
 def _port(port: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +197,7 @@ def _port(port: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _env(env: list[dict[str, Any]]) -> list[dict[str, str]]:
+def _env(env: list[dict[str, Any]], container: str) -> list[dict[str, Any]]:
     """Return the variables sorted by name, but none before or after another when a ``$(NAME)`` makes that matter."""
     position = {variable["name"]: index for index, variable in enumerate(env)}
     values = {variable["name"]: variable.get("value") or "" for variable in env}
@@ -170,13 +207,14 @@ def _env(env: list[dict[str, Any]]) -> list[dict[str, str]]:
             if other in position and other != name:
                 first, second = sorted((name, other), key=position.__getitem__)
                 after[second].add(first)
-    ordered: dict[str, str] = {}
+    normal = {variable["name"]: env_sources.normal_variable(variable, container) for variable in env}
+    ordered: dict[str, Any] = {}
     waiting = sorted(values)
     while waiting:
         name = next(name for name in waiting if after[name] <= ordered.keys())
-        ordered[name] = values[name]
+        ordered[name] = normal[name]
         waiting.remove(name)
-    return [{"name": name, "value": value} for name, value in ordered.items()]
+    return list(ordered.values())
 
 
 def _resources(resources: dict[str, Any], field: str, warnings: list[str]) -> dict[str, dict[str, str]]:

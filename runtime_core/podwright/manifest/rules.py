@@ -7,7 +7,7 @@ Each function takes a part of a Pod whose structure is right and yields the faul
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from podwright.manifest import names, quantity, security, volumes
+from podwright.manifest import env_sources, names, probes, quantity, restart, security, volumes
 from podwright.manifest.faults import Fault
 from podwright.manifest.paths import in_brackets
 
@@ -21,7 +21,7 @@ _SECURITY_ANNOTATIONS = ("container.apparmor.security.beta.kubernetes.io/", "con
 
 def faults_of(pod: dict[str, Any]) -> list[Fault]:
     """Return the faults of a Pod whose structure has been checked."""
-    return [*_metadata(pod["metadata"]), *_spec(pod["spec"])]
+    return [*metadata_faults_of(pod["metadata"]), *_spec(pod["spec"])]
 
 
 def canonical_ip(text: str) -> str | None:
@@ -36,7 +36,8 @@ def canonical_ip(text: str) -> str | None:
     return None
 
 
-def _metadata(metadata: dict[str, Any]) -> Iterator[Fault]:
+def metadata_faults_of(metadata: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with the labels and annotations of an object."""
     for key, value in (metadata.get("labels") or {}).items():
         field = f"metadata.labels{in_brackets(key)}"
         if not names.is_label_key(key):
@@ -79,11 +80,15 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
     yield from volumes.faults_of(given, "spec.volumes")
     context = spec.get("securityContext") or {}
     yield from security.pod_faults_of(context, "spec.securityContext")
-    containers = spec["containers"]
-    yield from _unique(containers, lambda container: container["name"], "spec.containers", "name")
-    for index, container in enumerate(containers):
-        field = f"spec.containers[{index}]"
+    containers = [(f"spec.containers[{index}]", container) for index, container in enumerate(spec["containers"])]
+    init = [(f"spec.initContainers[{index}]", item) for index, item in enumerate(spec.get("initContainers") or ())]
+    yield from _unique_names([*containers, *init])
+    for field, container in init:
+        yield from restart.init_faults_of(container, field)
+    for field, container in [*init, *containers]:
         yield from _container(container, field)
+        yield from restart.faults_of(container, field)
+        yield from probes.faults_of(container, field)
         yield from security.faults_of(container.get("securityContext") or {}, context, f"{field}.securityContext")
         mounts = container.get("volumeMounts") or []
         yield from volumes.mount_faults_of(mounts, given, f"{field}.volumeMounts")
@@ -92,8 +97,19 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
         )
 
 
+def _unique_names(containers: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
+    """Yield a fault for each container whose name an earlier one has, in whichever list of the two."""
+    seen: dict[str, str] = {}
+    for field, container in containers:
+        name = container["name"]
+        if name in seen:
+            yield Fault(f"{field}.name", f"must be unique, but {seen[name]} has it too", name)
+        seen.setdefault(name, field)
+
+
 def _container(container: dict[str, Any], field: str) -> Iterator[Fault]:
     yield from _unique(container.get("env") or [], lambda variable: variable["name"], f"{field}.env", "name")
+    yield from env_sources.faults_of(container, field)
     ports = container.get("ports") or []
     for index, port in enumerate(ports):
         if port.get("name") and not names.is_port_name(port["name"]):

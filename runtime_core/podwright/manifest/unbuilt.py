@@ -41,9 +41,7 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "finalizers": Refused(_CLUSTER),
     },
     "PodSpec": {
-        "initContainers": _PLAIN,
         "ephemeralContainers": _PLAIN,
-        "activeDeadlineSeconds": Refused(is_off=_never),
         "nodeSelector": Refused(_THIS_HOST),
         "nodeName": Refused(_THIS_HOST),
         "hostNetwork": Refused("remove it: a pod always has a network of its own"),
@@ -65,27 +63,20 @@ REFUSED: dict[str, dict[str, Refused]] = {
     "NodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "PodAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "Container": {
-        "envFrom": Refused("remove it, and list the variables in env"),
-        "restartPolicy": Refused("remove it, or use spec.restartPolicy"),
-        "restartPolicyRules": _PLAIN,
         # NotRequired is what happens here: new limits are written to the running container's cgroup.
         "resizePolicy": Refused(is_off=lambda value: _restart_policies(value) <= {"NotRequired"}),
         "volumeDevices": _PLAIN,
-        "livenessProbe": _PLAIN,
-        "readinessProbe": _PLAIN,
-        "startupProbe": _PLAIN,
         "lifecycle": _PLAIN,
-        "terminationMessagePath": Refused(is_off=lambda value: value in ("", "/dev/termination-log")),
-        "terminationMessagePolicy": Refused(is_off=lambda value: value in ("", "File")),
         "stdin": _PLAIN,
         "stdinOnce": _PLAIN,
         "tty": _PLAIN,
     },
+    "Probe": dict.fromkeys(("exec", "grpc"), Refused("use httpGet or tcpSocket", _never)),
     "ContainerPort": {
         "hostPort": Refused("remove it, and connect to the pod's IP address"),
         "hostIP": Refused("remove it, and connect to the pod's IP address"),
     },
-    "EnvVar": {"valueFrom": Refused("give the variable a value", _never)},
+    "EnvVarSource": {"fileKeyRef": Refused("use configMapKeyRef or secretKeyRef", _never)},
     "ResourceRequirements": {"claims": _PLAIN},
     "SecurityContext": {
         "seLinuxOptions": Refused(_LABELS),
@@ -103,13 +94,7 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "appArmorProfile": Refused(_LABELS, lambda value: _type_of(value) == "Unconfined"),
     },
     "Volume": {
-        **dict.fromkeys(
-            ("configMap", "secret", "downwardAPI", "gitRepo", "image", "ephemeral"), Refused(_OTHER_VOLUME, _never)
-        ),
-        "projected": Refused(
-            "remove it, and its volumeMounts (a Pod exported from a cluster has one for its service account's token)",
-            _never,
-        ),
+        **dict.fromkeys(("gitRepo", "image", "ephemeral"), Refused(_OTHER_VOLUME, _never)),
         **dict.fromkeys(
             (
                 "awsElasticBlockStore",
@@ -137,6 +122,15 @@ REFUSED: dict[str, dict[str, Refused]] = {
             Refused(_NO_STORAGE, _never),
         ),
     },
+    "VolumeProjection": {
+        "serviceAccountToken": Refused(
+            "remove it: there are no service accounts on a plain host (a Pod exported from a cluster has a volume for "
+            "its token: remove that, and its volumeMounts)",
+            _never,
+        ),
+        "clusterTrustBundle": Refused(_CLUSTER, _never),
+        "podCertificate": Refused(_CLUSTER, _never),
+    },
     "VolumeMount": {
         "subPath": Refused("remove it, and make a hostPath volume of what lies below"),
         "subPathExpr": Refused("remove it, and make a hostPath volume of what lies below"),
@@ -144,7 +138,12 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "recursiveReadOnly": Refused(is_off=lambda value: value in ("", "Disabled")),
     },
 }
-REFUSED["LoneContainer"] = {key: value for key, value in REFUSED["Container"].items() if key != "restartPolicy"}
+REFUSED["LoneContainer"] = {
+    **REFUSED["Container"],
+    "terminationMessagePath": Refused(is_off=lambda value: value in ("", "/dev/termination-log")),
+    "terminationMessagePolicy": Refused(is_off=lambda value: value in ("", "File")),
+    **dict.fromkeys(("restartPolicyRules", "startupProbe", "livenessProbe", "readinessProbe"), _PLAIN),
+}
 """Kind to field to the refusal."""
 
 SERVER_SET: dict[str, frozenset[str]] = {

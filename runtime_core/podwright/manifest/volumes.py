@@ -4,18 +4,20 @@
 from collections.abc import Iterator
 from typing import Any
 
-from podwright.manifest import quantity
+from podwright.manifest import config_volumes, quantity
 from podwright.manifest.faults import Fault
 
-_SOURCES = ("hostPath", "emptyDir")
+_SOURCES = ("hostPath", "emptyDir", *config_volumes.KINDS)
 
 
 def faults_of(volumes: list[dict[str, Any]], field: str) -> Iterator[Fault]:
     """Yield what is wrong with a pod's volumes."""
     for index, volume in enumerate(volumes):
         here = f"{field}[{index}]"
-        if len([source for source in _SOURCES if volume.get(source) is not None]) > 1:
-            yield Fault(here, "must be a hostPath or an emptyDir, not both", volume["name"])
+        given = [source for source in _SOURCES if volume.get(source) is not None]
+        if len(given) > 1:
+            yield Fault(here, f"must be one thing, but has {' and '.join(given)}", volume["name"])
+        yield from config_volumes.faults_of(volume, here)
         path = (volume.get("hostPath") or {}).get("path")
         if path and ".." in path.split("/"):
             yield Fault(f"{here}.hostPath.path", "must not hold '..'", path)
@@ -39,6 +41,9 @@ def normal(volume: dict[str, Any]) -> dict[str, Any]:
     if host:
         kind = {"type": host["type"]} if host.get("type") else {}
         return {"name": volume["name"], "hostPath": {"path": plain_path(host["path"]), **kind}}
+    config = config_volumes.normal(volume)
+    if config:
+        return {"name": volume["name"], **config}
     given = volume.get("emptyDir") or {}
     empty = {"medium": given["medium"]} if given.get("medium") else {}
     if given.get("sizeLimit") is not None:

@@ -27,10 +27,18 @@ _HANDLED = frozenset(
         "imagePullPolicy",  # decided before
         "command",
         "args",
-        "env",
+        "envFrom",
+        "env",  # both in declared
         "workingDir",
         "ports",  # informational
         "resources",  # in Cgroup.limits
+        "restartPolicy",  # this and what follows is the supervisor's
+        "restartPolicyRules",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+        "startupProbe",
+        "livenessProbe",
+        "readinessProbe",
         "securityContext",  # decided in Security and User
         "volumeMounts",  # in volumes
     )

@@ -13,7 +13,14 @@ from podwright.manifest.paths import Key, render
 
 Path = tuple[str, ...]
 
-_KEYS = {"containers": "name", "env": "name", "hostAliases": "ip", "volumes": "name", "volumeMounts": "mountPath"}
+_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "env": "name",
+    "hostAliases": "ip",
+    "volumes": "name",
+    "volumeMounts": "mountPath",
+}
 
 
 class Difference(NamedTuple):
@@ -72,12 +79,14 @@ def _collect(value: Any, path: Path, found: dict[Path, Any]) -> None:
 def _reordered(before: dict[str, Any], after: dict[str, Any]) -> list[Difference]:
     """Return the keyed lists whose common items stand in another order, which has a meaning for each of them."""
     pairs: list[tuple[Path, list[dict[str, Any]], list[dict[str, Any]]]] = [
-        (("spec", name), before.get(name, []), after.get(name, [])) for name in ("containers", "hostAliases")
+        (("spec", name), before.get(name, []), after.get(name, []))
+        for name in ("containers", "initContainers", "hostAliases")
     ]
-    old = {container["name"]: container for container in before["containers"]}
-    for container in after["containers"]:
-        path = ("spec", "containers", Key(container["name"]), "env")
-        pairs.append((path, old.get(container["name"], {}).get("env", []), container.get("env", [])))
+    for kind in ("containers", "initContainers"):
+        old = {container["name"]: container for container in before.get(kind, ())}
+        for container in after.get(kind, ()):
+            path = ("spec", kind, Key(container["name"]), "env")
+            pairs.append((path, old.get(container["name"], {}).get("env", []), container.get("env", [])))
     return [difference for pair in pairs if (difference := _order_of(*pair))]
 
 

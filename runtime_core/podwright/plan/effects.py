@@ -31,26 +31,37 @@ TABLE = {
     "metadata.annotations": NONE,
     "spec.restartPolicy": RECREATE,
     "spec.terminationGracePeriodSeconds": RECREATE,
+    "spec.activeDeadlineSeconds": RECREATE,
     "spec.dnsPolicy": RECREATE,
     "spec.runtimeClassName": RECREATE,
+    "spec.serviceAccountName": RECREATE,  # variables may have it
     "spec.hostname": RECREATE,
     "spec.hostAliases": RECREATE,
     "spec.securityContext": RECREATE,
     "spec.volumes": RECREATE,
     "spec.imagePullSecrets": NONE,  # matters when an image is pulled
+    "spec.initContainers": RECREATE,  # they run once, when the pod is made
     "spec.containers": RECREATE,  # which there are, and in which order they start
     "spec.containers.image": _RESTART,
     "spec.containers.rootfs": _RESTART,
     "spec.containers.command": _RESTART,
     "spec.containers.args": _RESTART,
     "spec.containers.workingDir": _RESTART,
+    "spec.containers.envFrom": _RESTART,
     "spec.containers.env": _RESTART,
     "spec.containers.imagePullPolicy": IN_PLACE,
     "spec.containers.ports": IN_PLACE,
     "spec.containers.resources": IN_PLACE,
+    "spec.containers.restartPolicy": RECREATE,
+    "spec.containers.restartPolicyRules": RECREATE,
     "spec.containers.securityContext": _RESTART,
     "spec.containers.securityContext.privileged": RECREATE,  # the cgroup's devices
     "spec.containers.volumeMounts": _RESTART,
+    "spec.containers.terminationMessagePath": _RESTART,
+    "spec.containers.terminationMessagePolicy": _RESTART,
+    "spec.containers.startupProbe": _RESTART,
+    "spec.containers.livenessProbe": _RESTART,
+    "spec.containers.readinessProbe": _RESTART,
 }
 """Field (the keys of list items left out) to the effect of a change in it or below it."""
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the planner takes and gives."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from podwright.plan.diff import diff_text
@@ -40,6 +40,8 @@ class Observed(NamedTuple):
     problems: list[Problem]
     digests: dict[str, str]
     """Container to the digest that its image has in the registry now; only of those that always pull."""
+    references: Mapping[str, str] = {}
+    """Path of a field that names a ConfigMap or Secret to the digest of what is behind it now, "" for nothing."""
 
 
 class Plan:

@@ -15,6 +15,7 @@ from podwright.manifest.paths import render
 from podwright.plan import effects
 from podwright.plan.diff import Difference, diff
 from podwright.plan.model import Action, Change, Observed, Plan
+from podwright.plan.objects import hidden
 
 _INTERRUPTED = {
     "unfinished": "an earlier apply was interrupted",
@@ -32,7 +33,8 @@ def plan(
     """Return what has to be done so that the pod is as desired.
 
     ``desired`` is a normalised Pod, or None for a pod that shall be gone. ``recorded`` is what was last applied:
-    ``{"pod": normalised Pod, "normaliser": its version, "images": {container: digest}}``, or None. A recorded Pod of
+    ``{"pod": normalised Pod, "normaliser": its version, "images": {container: digest}, "references": {path: digest}}``,
+    or None. A recorded Pod of
     another normaliser's making is normalised anew first, so that a new release does not recreate pods. The plan of a
     container alone speaks of its own fields.
     """
@@ -66,6 +68,7 @@ def _plan(
         return Plan("start", _switched(diff(before, desired), effects.START), warnings)
     wanted = _spec_changes(before, desired)
     wanted += _moved_images(desired, wanted, recorded, observed)
+    wanted += _edited_objects(wanted, recorded, observed)
     drift = _drift(observed)
     return _combined(desired, wanted, drift, warnings)
 
@@ -138,6 +141,27 @@ def _moved_images(
         if old and new and old != new and path not in changed:
             moved.append(Change(path, f"{image}@{old}", f"{image}@{new}", effects.restart(name)))
     return moved
+
+
+def _edited_objects(wanted: list[Change], recorded: Mapping[str, Any] | None, observed: Observed) -> list[Change]:
+    """Return a change for each field behind which a ConfigMap or Secret has other data than was applied."""
+    before: Mapping[str, str] = (recorded or {}).get("references", {})
+    edited = []
+    for path, new in observed.references.items():
+        old = before.get(path, new)  # a field that is new is a change of its own
+        if old != new and not any(path.startswith(one.path) or one.path.startswith(path) for one in wanted):
+            container = effects.container_of(path)
+            effect = effects.restart(container) if container else effects.RECREATE
+            if path.startswith("spec.volumes["):
+                effect = effects.IN_PLACE
+            edited.append(Change(path, *_digests(old, new), effect))
+    return edited
+
+
+def _digests(old: str, new: str) -> tuple[str | None, str | None]:
+    if (old or new).startswith("keyed:"):
+        return hidden(old or None, new or None)
+    return old or None, new or None
 
 
 def _drift(observed: Observed) -> list[Change]:

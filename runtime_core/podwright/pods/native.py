@@ -3,21 +3,24 @@
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podwright.cgroups.hierarchy import detect
 from podwright.cgroups.limits import Limits, Resources, container_limits, pod_limits
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
-from podwright.errors import AgentError
+from podwright.errors import AgentError, HostError
 from podwright.files import canonical_json, make_folders, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import quantity
-from podwright.manifest.expand import expand, expand_env
+from podwright.manifest.config_volumes import is_config
+from podwright.manifest.expand import expand
 from podwright.manifest.lone import is_stopped
 from podwright.manifest.names import hostname_of
 from podwright.manifest.qos import qos_class
+from podwright.manifest.restart import is_sidecar
 from podwright.network import etc_files, host, veth
 from podwright.network.subnet import parse
 from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
@@ -25,11 +28,16 @@ from podwright.oci.plan import compile_plan
 from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import external, settings, volumes
+from podwright.pods import external, members, settings, volumes
+from podwright.pods.life import compile_life, message_bind
+from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
 from podwright.trees import remove_tree
+
+if TYPE_CHECKING:
+    from podwright.pods.facts import Facts
 
 SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
 
@@ -37,11 +45,12 @@ SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
 class NativePods:
     """The pod manager of runtime class ``pod-containers``."""
 
-    def __init__(self, config: Config, store: PodStore, podinit: str, images: ImageStore) -> None:
+    def __init__(self, config: Config, store: PodStore, podinit: str, images: ImageStore, objects: Finder) -> None:
         self._config = config
         self._store = store
         self._podinit = podinit
         self._images = images
+        self._objects = objects
         self._addresses = host.pool(config)
         self._gateway = parse(config.network_subnet).gateway
 
@@ -56,6 +65,13 @@ class NativePods:
     def check(self, record: Record, images: dict[str, Image]) -> None:
         """Refuse what this host, or an image, cannot give; touches nothing."""
         settings.check(record, images, self._images, self._config.root)
+        from podwright.pods import environment, projection  # here as below: whoever finds a pod unchanged needs none
+
+        sources, facts = self._sources(record), self._facts(record, "")
+        for field, container in containers_of(record.pod):
+            environment.declared(container, field, sources, facts)
+        for volume in settings.volumes_of(record):
+            projection.files(volume, sources, facts)
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
@@ -68,25 +84,32 @@ class NativePods:
         directories = groups.create(record.uid, *self._limits(record))
         wanted = external.chosen(self._config, record.pod)
         runtime = external.sandbox_entry(wanted, self._store.run_dir(record.uid), directories[SANDBOX])
-        for container in record.containers:
+        for container in record.all_containers:
             name = container["name"]
-            self._write_plan(record, container, images.get(name), directories[name], groups, runtime=runtime)
+            image = images.get(name)
+            self._write_plan(record, container, image, directories[name], groups, address=address, runtime=runtime)
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
         plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
         _write_json(f"{folder}/sandbox.json", plan)
-        self.supervisor(record.uid).start()
+        has_content = any(map(is_config, settings.volumes_of(record)))
+        self.supervisor(record.uid).start((lambda pod: self._fill(record, pod)) if has_content else None)
 
     def update(self, record: Record, images: dict[str, Image], restart: list[str]) -> None:
         """Give all containers the limits of the new record, and restart some of them from their new plans."""
         groups = self._cgroups()
         groups.update(record.uid, *self._limits(record))
         runtime = external.recorded_entry(self._store.pod_dir(record.uid))
-        for container in record.containers:
+        address = self._addresses.all().get(record.uid, "") if restart else ""
+        for container in record.all_containers:
             name = container["name"]
             if name in restart:
                 directories = groups.directories(record.uid, name)
-                self._write_plan(record, container, images.get(name), directories, groups, runtime=runtime)
+                image = images.get(name)
+                self._write_plan(record, container, image, directories, groups, address=address, runtime=runtime)
+        if any(map(is_config, settings.volumes_of(record))):
+            with self.supervisor(record.uid).folder() as pod:
+                self._fill(record, pod)
         if restart:
             grace = record.pod["spec"]["terminationGracePeriodSeconds"]
             self.supervisor(record.uid).update(restart, grace)
@@ -114,6 +137,8 @@ class NativePods:
             return [Problem("status.supervisor", "the pod's supervisor does not run", "recreate pod")]
         if not self.supervisor(record.uid).reachable():
             return [Problem("status.supervisor", "the pod's supervisor has lost its socket", "recreate pod")]
+        if self.supervisor(record.uid).is_foreign():
+            return [Problem("status.supervisor", "another release of podwright started the pod", "recreate pod")]
         interface = veth.host_ifname(record.uid)
         if not veth.attached(interface, self._config.network_bridge):
             message = f"the pod's interface {interface} is not on bridge {self._config.network_bridge}"
@@ -134,30 +159,58 @@ class NativePods:
             for record in records
         ]
 
+    def _sources(self, record: Record) -> Sources:
+        return Sources(self._objects, record.namespace)
+
+    def _facts(self, record: Record, address: str) -> "Facts":
+        from podwright.pods.facts import Facts
+
+        return Facts(record.pod, record.uid, address, self._gateway, self._config.root)
+
+    def _declared(self, record: Record, container: dict[str, Any], address: str) -> dict[str, str]:
+        from podwright.pods.environment import declared
+
+        field = next(field for field, item in containers_of(record.pod) if item["name"] == container["name"])
+        return declared(container, field, self._sources(record), self._facts(record, address))
+
+    def _fill(self, record: Record, pod: str) -> None:
+        """Write the files of configuration into the pod's folder, as its supervisor sees it: into memory."""
+        from podwright.pods import atomic_tree, projection
+
+        sources = self._sources(record)
+        for volume in filter(is_config, settings.volumes_of(record)):
+            folder = volumes.source(volume, pod)
+            if os.stat(folder).st_dev == os.stat(os.path.dirname(folder)).st_dev:
+                raise HostError(
+                    f"spec.volumes[{volume['name']}]: its memory is not mounted; delete the pod, apply it anew"
+                )
+            atomic_tree.write(folder, projection.files(volume, sources, self._facts(record, "")))
+
     def _cgroups(self) -> CgroupManager:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
 
     def _limits(self, record: Record) -> tuple[Limits, dict[str, Limits]]:
-        pod = pod_limits(map(_resources, record.containers), self._config.pods_pids_limit)
-        return pod, {container["name"]: _container_limits(container) for container in record.containers}
+        pod = pod_limits(map(_resources, record.containers), self._config.pods_pids_limit, init=_init(record))
+        return pod, {container["name"]: _container_limits(container) for container in record.all_containers}
 
     def _sandbox_plan(
         self, record: Record, cgroups: list[str], network: Mapping[str, object], runtime: dict[str, Any] | None
     ) -> dict[str, Any]:
         spec = record.pod["spec"]
         return {
-            "version": 2,
+            "version": 3,
             "uid": record.uid,
             "name": record.name,
             "namespace": record.namespace,
             "hostname": hostname_of(record.pod),
-            "restartPolicy": spec["restartPolicy"],
+            "backOff": members.BACK_OFF,
             "gracePeriod": spec["terminationGracePeriodSeconds"],
+            "activeDeadline": 1000 * spec.get("activeDeadlineSeconds", 0),
             "cgroups": cgroups,
             "shmSize": SHM_SIZE,
             "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),
             "network": network,
-            "containers": [container["name"] for container in record.containers],
+            "containers": members.members(record),
             "runtime": runtime,
         }
 
@@ -182,10 +235,13 @@ class NativePods:
         cgroups: list[str],
         groups: CgroupManager,
         *,
+        address: str,
         runtime: dict[str, Any] | None,
     ) -> None:
         name = container["name"]
+        grace = record.pod["spec"]["terminationGracePeriodSeconds"]
         pod_dir = self._store.pod_dir(record.uid)
+        folder = f"{pod_dir}/containers/{name}"
         ground = settings.ground_of(container, image, self._images)
         rights = settings.security_settings(record, container)
         spec = container_spec(
@@ -196,9 +252,9 @@ class NativePods:
             cgroup=Cgroup(groups.path(record.uid, name), cgroups, _container_limits(container)),
             user=settings.user_of(record, container, ground),
             security=rights,
-            volumes=settings.volume_binds(record, container, pod_dir),
+            volumes=[*settings.volume_binds(record, container, pod_dir), message_bind(container, folder)],
             oom_score_adj=_oom_score_adj(record, container),
-            declared=expand_env(container.get("env", ())),
+            declared=self._declared(record, container, address),
             expand=expand,
         )
         plan = compile_plan(
@@ -211,13 +267,13 @@ class NativePods:
             oom_events=groups.oom_events(record.uid, name),
             seccomp=settings.seccomp_filter(record, container, rights, self._config.root),
         )
-        folder = f"{pod_dir}/containers/{name}"
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
         if runtime:
             spec = external.complete(spec, runtime, settings.localhost_profile(record, container, self._config.root))
         _write_json(f"{folder}/config.json", spec)
         _write_json(f"{folder}/plan.json", plan)
+        _write_json(f"{folder}/life.json", compile_life(container, address, grace))
 
 
 def _resources(container: dict[str, Any]) -> Resources:
@@ -232,6 +288,10 @@ def _resources(container: dict[str, Any]) -> Resources:
     )
 
 
+def _init(record: Record) -> list[tuple[Resources, bool]]:
+    return [(_resources(container), is_sidecar(container)) for container in record.init_containers]
+
+
 def _container_limits(container: dict[str, Any]) -> Limits:
     privileged = bool(container.get("securityContext", {}).get("privileged"))
     return container_limits(_resources(container), all_devices=privileged)
@@ -243,7 +303,7 @@ def _millicores(text: str | None) -> int | None:
 
 def _oom_score_adj(record: Record, container: dict[str, Any]) -> int:
     request = container.get("resources", {}).get("requests", {}).get("memory", "0")
-    score = oom_score_adj(qos_class(record.containers), quantity.units(quantity.parse(request)), host_memory())
+    score = oom_score_adj(qos_class(record.all_containers), quantity.units(quantity.parse(request)), host_memory())
     return allowed_oom_score_adj(score)
 
 

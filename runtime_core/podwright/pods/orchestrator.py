@@ -17,7 +17,7 @@ from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_PODS
 from podwright.manifest.lone import is_stopped
 from podwright.plan.model import Observed, Plan, Problem
-from podwright.pods.secrets import SecretStore
+from podwright.pods.objects import ObjectStore
 from podwright.pods.store import NameLock, PodStore, Record
 from podwright.trees import remove_tree
 
@@ -51,11 +51,11 @@ class PodManager(Protocol):
 class Orchestrator:
     """Applies plans to pods with one manager, one image store and one store of records."""
 
-    def __init__(self, store: PodStore, manager: PodManager, images: ImageStore, secrets: SecretStore) -> None:
+    def __init__(self, store: PodStore, manager: PodManager, images: ImageStore, objects: ObjectStore) -> None:
         self._store = store
         self._manager = manager
         self._images = images
-        self._secrets = secrets
+        self._objects = objects
 
     def observe(self, record: Record | None, desired: dict[str, Any] | None) -> Observed:
         """Look at the host, changing nothing: what state is the pod in, what is wrong, which image tags have moved."""
@@ -138,7 +138,7 @@ class Orchestrator:
         """Bring a pod whose processes are gone or astray up again: the same uid, address, logs and restart counts."""
         images = self._pull(desired)
         self._begin(desired, [item["name"] for item in desired.containers], [])
-        self._manager.destroy(desired.uid, 0)
+        self._manager.destroy(desired.uid, desired.pod["spec"]["terminationGracePeriodSeconds"])
         record = desired._replace(state="running", images=_resolved(desired, images))
         with _undone_by(lambda: self._manager.destroy(desired.uid, 0)):
             self._manager.create(record, images)
@@ -168,7 +168,7 @@ class Orchestrator:
         """
         images: dict[str, Image] = {}
         pulled: dict[str, Image] = {}
-        for container in record.containers:
+        for container in record.all_containers:
             reference = container.get("image")
             if reference is None or (names is not None and container["name"] not in names):
                 continue
@@ -198,7 +198,7 @@ class Orchestrator:
             return None
         from podwright.images.distribution.credentials import Auth
 
-        return Auth.of_secrets(self._secrets.logins(pod["metadata"]["namespace"], [item["name"] for item in named]))
+        return Auth.of_secrets(self._objects.logins(pod["metadata"]["namespace"], [item["name"] for item in named]))
 
 
 @contextmanager
@@ -233,7 +233,7 @@ def _pulls_always(container: dict[str, Any]) -> bool:
 def _resolved(record: Record, images: dict[str, Image]) -> dict[str, dict[str, str]]:
     return {
         item["name"]: {"reference": item["image"], "digest": images[item["name"]].digest}
-        for item in record.containers
+        for item in record.all_containers
         if item["name"] in images
     }
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from podwright.errors import HostError, ManifestError
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import security
+from podwright.manifest.config_volumes import is_config
 from podwright.oci.security import Security, security_of
 from podwright.oci.users import User, resolve_user
 from podwright.pods import volumes
@@ -36,7 +37,7 @@ def check(record: Record, images: Mapping[str, Image], store: ImageStore, root: 
     ``images`` holds those of the containers that are about to start.
     """
     volumes.check(volumes_of(record))
-    for container in record.containers:
+    for container in record.all_containers:
         if container["name"] in images or "rootfs" in container:
             seccomp_filter(record, container, security_settings(record, container), root)
             if context_of(record, container).get("runAsNonRoot"):
@@ -68,7 +69,7 @@ def volumes_of(record: Record) -> list[dict[str, Any]]:
 def security_settings(record: Record, container: Container) -> Security:
     """Return what a container may do."""
     context = context_of(record, container)
-    field = f"spec.containers[{container['name']}].securityContext"
+    field = f"{record.field_of(container)}.securityContext"
     return security_of(context, escalation=security.may_escalate(context), field=field)
 
 
@@ -101,7 +102,7 @@ def user_of(record: Record, container: Container, ground: Ground) -> User:
     chosen = str(group) if group is not None else own_group if number is None else ""
     user = resolve_user(f"{wanted or '0'}:{chosen}" if chosen else wanted, ground.layers, ground.reference)
     if context.get("runAsNonRoot"):
-        field = f"spec.containers[{container['name']}].securityContext.runAsNonRoot"
+        field = f"{record.field_of(container)}.securityContext.runAsNonRoot"
         if not (wanted.isdigit() or not wanted):
             reason = f"{ground.reference} runs as {wanted!r}, a name that could be root's; set runAsUser to a number"
             raise ManifestError(f"{field}: {reason}", field=field, value=True)
@@ -113,8 +114,12 @@ def user_of(record: Record, container: Container, ground: Ground) -> User:
 
 def volume_binds(record: Record, container: Container, pod_dir: str) -> list[tuple[str, str, bool]]:
     """Return source, target and whether it is read-only of each volume that a container mounts."""
-    sources = {volume["name"]: volumes.source(volume, pod_dir) for volume in volumes_of(record)}
+    known = {volume["name"]: volume for volume in volumes_of(record)}
     return [
-        (sources[mount["name"]], mount["mountPath"], bool(mount.get("readOnly")))
+        (
+            volumes.source(known[mount["name"]], pod_dir),
+            mount["mountPath"],
+            bool(mount.get("readOnly")) or is_config(known[mount["name"]]),  # which Kubernetes lets nobody write
+        )
         for mount in container.get("volumeMounts", ())
     ]

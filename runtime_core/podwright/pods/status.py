@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pod as Kubernetes shows it: v1.Pod with ``status``, made from the record and the supervisor's live state.
 
-Pure functions. Phases and conditions follow the kubelet (kubelet_pods.go getPhase, status/generate.go).
+Pure functions; ``phase.py`` has what is derived from the states of all containers.
 """
 
 from typing import Any
 
 from podwright.manifest import lone
 from podwright.manifest.qos import qos_class
+from podwright.manifest.restart import is_sidecar
+from podwright.pods.phase import Pod, conditions, phase_of
 from podwright.pods.store import Record
 
 _GONE = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "the container's supervisor is gone"}
+
+
+_EXPIRED = {
+    "reason": "DeadlineExceeded",
+    "message": "Pod was active on the node longer than the specified deadline",
+}
 
 
 def pod_object(
@@ -36,11 +44,11 @@ def is_ready(pod: dict[str, Any]) -> bool:
 
 
 def not_ready_reason(pod: dict[str, Any]) -> str:
-    """Say in one clause for each container that is not ready why it is not."""
+    """Say in one clause for each container that is not ready, or has not done its work, why that is so."""
     reasons = []
-    for status in pod["status"]["containerStatuses"]:
+    for status in (*pod["status"].get("initContainerStatuses", ()), *pod["status"]["containerStatuses"]):
         kind, detail = next(iter(status["state"].items()))
-        if kind == "running":
+        if kind == "running" or status["ready"]:
             continue
         last = detail if kind == "terminated" else status["lastState"].get("terminated", {})
         text = f"container {status['name']} is {kind}: {detail.get('reason', 'unknown')}"
@@ -52,17 +60,27 @@ def not_ready_reason(pod: dict[str, Any]) -> str:
 
 def _status(record: Record, state: dict[str, Any] | None, address: str | None, host_address: str) -> dict[str, Any]:
     live = {entry["name"]: entry for entry in state["containers"]} if state else {}
+    init = [_container_status(record, item, live.get(item["name"])) for item in record.init_containers]
     containers = [_container_status(record, item, live.get(item["name"])) for item in record.containers]
-    phase = _phase([item["state"] for item in containers], record.pod["spec"]["restartPolicy"], alive=state is not None)
+    for container, own in zip(record.init_containers, init, strict=True):
+        if not is_sidecar(container):  # ready means done
+            own["ready"] = own["state"].get("terminated", {}).get("exitCode") == 0
     started = state["startedAt"] if state else record.created_at
+    expired = bool(state and state.get("reason") == _EXPIRED["reason"])
+    pod = Pod(record, init, containers, alive=state is not None, expired=expired)
+    phase = phase_of(pod)
     status: dict[str, Any] = {
         "phase": phase,
-        "conditions": _conditions(containers, phase, started, sandbox=state is not None),
+        "conditions": conditions(pod, phase, started),
         "hostIP": host_address,
         "startTime": started,
-        "qosClass": qos_class(record.containers),
+        "qosClass": qos_class(record.all_containers),
         "containerStatuses": containers,
     }
+    if expired:
+        status |= _EXPIRED
+    if init:
+        status["initContainerStatuses"] = init
     if address and state:
         status |= {"podIP": address, "podIPs": [{"ip": address}]}
     return status
@@ -78,13 +96,12 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
         state = {"waiting": {"reason": "ContainerCreating"}}
     else:
         state = {"terminated": _GONE}
-    running = "running" in state
     status = {
         "name": container["name"],
         "state": state,
         "lastState": live["lastState"] if live else {},
-        "ready": running,
-        "started": running,
+        "ready": bool(live and live.get("ready", "running" in state)),  # a supervisor of the first form knows no probes
+        "started": bool(live and live.get("started", "running" in state)),
         "restartCount": live["restartCount"] if live else 0,
         "image": image.get("reference", container.get("image", "")),
         "imageID": f"{image['reference'].split('@')[0]}@{image['digest']}" if image else "",
@@ -92,36 +109,3 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
     if live and live["containerID"]:
         status["containerID"] = f"podwright://{live['containerID']}"
     return status
-
-
-def _phase(states: list[dict[str, Any]], restart_policy: str, *, alive: bool) -> str:
-    if not alive:
-        # Whether anything runs is unknown to Kubernetes' words only as Unknown; `plan` says what is wrong.
-        return "Pending" if all("waiting" in state for state in states) else "Unknown"
-    if any("waiting" in state and state["waiting"].get("reason") == "ContainerCreating" for state in states):
-        return "Pending"
-    if any("terminated" not in state for state in states):
-        return "Running"
-    failed = any(state["terminated"]["exitCode"] != 0 for state in states)
-    if restart_policy == "Always" or (restart_policy == "OnFailure" and failed):
-        return "Running"  # the supervisor is about to start it again
-    return "Failed" if failed else "Succeeded"
-
-
-def _conditions(containers: list[dict[str, Any]], phase: str, since: str, *, sandbox: bool) -> list[dict[str, Any]]:
-    unready = [status["name"] for status in containers if not status["ready"]]
-    done = phase in ("Succeeded", "Failed")
-    ready: dict[str, Any] = {"status": "False" if unready or done else "True"}
-    if done:
-        ready["reason"] = "PodCompleted" if phase == "Succeeded" else "PodFailed"
-    elif unready:
-        ready |= {"reason": "ContainersNotReady", "message": f"containers with unready status: [{' '.join(unready)}]"}
-    yes = {"status": "True"}
-    stages = {
-        "PodReadyToStartContainers": {"status": "True" if sandbox and not done else "False"},
-        "Initialized": yes,
-        "Ready": ready,
-        "ContainersReady": ready,
-        "PodScheduled": yes,
-    }
-    return [{"type": kind, **value, "lastTransitionTime": since} for kind, value in stages.items()]

@@ -13,7 +13,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -46,6 +46,9 @@ class Record(NamedTuple):
     updating: dict[str, list[str]] = {}  # noqa: RUF012 (a NamedTuple's default is never changed in place)
     """Containers whose update has begun and not ended: ``{"restart": […], "inPlace": […]}``."""
 
+    references: dict[str, str] = {}  # noqa: RUF012 (as above)
+    """Digests of what the pod has from ConfigMaps and Secrets (``pods/references.py``)."""
+
     @property
     def kind(self) -> str:
         """``Pod`` or ``Container``."""
@@ -65,6 +68,21 @@ class Record(NamedTuple):
     def containers(self) -> list[dict[str, Any]]:
         """The normalised containers, in their order."""
         return list(self.pod["spec"]["containers"])
+
+    @property
+    def init_containers(self) -> list[dict[str, Any]]:
+        """The normalised containers that start before those, in their order."""
+        return list(self.pod["spec"].get("initContainers", ()))
+
+    def field_of(self, container: Mapping[str, Any]) -> str:
+        """Return the path of one of the containers in the manifest."""
+        kind = "initContainers" if any(container is item for item in self.init_containers) else "containers"
+        return f"spec.{kind}[{container['name']}]"
+
+    @property
+    def all_containers(self) -> list[dict[str, Any]]:
+        """All of them, in the order in which they start."""
+        return [*self.init_containers, *self.containers]
 
 
 class PodStore:

@@ -2,10 +2,12 @@
 """Starting and reaching a pod's supervisor, ``podinit supervise``."""
 
 import contextlib
+import fcntl
 import json
 import os
 import select
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from podwright.agent.client import request
@@ -15,6 +17,12 @@ from podwright.files import is_locked, read_json
 START_TIMEOUT = 60.0  # seconds until a supervisor that says nothing is given up
 STATUS_TIMEOUT = 5.0  # seconds until a supervisor that is asked how it is has answered
 EXIT_TIMEOUT = 10.0  # seconds between the answer to "stop" and the end of the process
+
+FORM = 2
+"""Of all that podwright and a supervisor tell each other (``podinit/state.c`` has it too, and says when it goes up)."""
+
+_MOUNTED = b'{"status":"mounted"'
+_ABOVE = 10  # no descriptor that the supervisor is given has such a number
 
 
 class Supervisor:
@@ -44,17 +52,43 @@ class Supervisor:
                 return None
         return state if isinstance(state, dict) else None
 
+    def is_foreign(self) -> bool:
+        """Tell whether another release started it, so that this one can read its state and end it, and no more."""
+        state = self.state()
+        return state is not None and state.get("version") != FORM
+
     def reachable(self) -> bool:
         """Tell whether a supervisor that lives can be spoken to, which it cannot without its socket."""
         return os.path.exists(f"{self._run_dir}/agent.sock")
 
-    def start(self) -> None:
+    @contextlib.contextmanager
+    def folder(self, pid: int | None = None) -> Iterator[str]:
+        """Enter the pod's folder as the supervisor sees it, with the volumes that are in its memory; yields a path.
+
+        ``pid`` is the supervisor's, when it cannot be asked yet.
+        """
+        if pid is None:
+            state = self.state()
+            if state is None:
+                raise AgentError("the pod's supervisor does not run")
+            pid = int(state["supervisorPid"])
+        fd = os.open(f"/proc/{pid}/cwd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if not os.path.samestat(os.fstat(fd), os.stat(self._pod_dir)):
+                raise AgentError(f"process {pid} is not the pod's supervisor any more")
+            yield f"/proc/self/fd/{fd}"
+        finally:
+            os.close(fd)
+
+    def start(self, fill: Callable[[str], None] | None = None) -> None:
         """Start it and wait until the sandbox stands and every container was started, or raise HostError.
 
-        The process is spawned, never forked: the caller may have threads. It leaves this process' session and shares
-        none of its descriptors.
+        ``fill``, for a plan that has volumes with a content, is called before a container starts, with what ``folder``
+        yields. The process is spawned, never forked: the caller may have threads. It leaves this process' session and
+        shares none of its descriptors.
         """
         ready, theirs = os.pipe2(os.O_CLOEXEC)
+        word = _Word() if fill else None
         try:
             log = f"{self._pod_dir}/supervisor.log"
             pid = os.posix_spawn(
@@ -63,7 +97,7 @@ class Supervisor:
                 {},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, theirs, 3),
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    word.action if word else (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                     (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
                 ],
@@ -72,11 +106,18 @@ class Supervisor:
             )
             os.close(theirs)
             theirs = -1
-            answer = _read_all(ready, START_TIMEOUT)
+            answer = _read_line(ready, START_TIMEOUT)
+            if fill and word and answer.startswith(_MOUNTED):
+                with self.folder(json.loads(answer)["pid"]) as seen:
+                    fill(seen)
+                word.give()
+                answer = _read_line(ready, START_TIMEOUT)
             with contextlib.suppress(ChildProcessError):  # the caller may ignore SIGCHLD, or reap all by himself
                 os.waitpid(pid, 0)  # podinit goes into the background: this is its first process, which ends at once
         finally:
             os.close(ready)
+            if word:
+                word.close()
             if theirs >= 0:
                 os.close(theirs)
         self._check(answer)
@@ -109,8 +150,27 @@ class Supervisor:
             time.sleep(0.001)
 
 
-def _read_all(fd: int, timeout: float) -> bytes:
-    """Read until the other side closes."""
+class _Word:
+    """A pipe for a supervisor's standard input: the word that its volumes are filled, or its end when nobody does."""
+
+    def __init__(self) -> None:
+        theirs, self._ours = os.pipe2(os.O_CLOEXEC)
+        self._theirs = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
+        os.close(theirs)
+        self.action = (os.POSIX_SPAWN_DUP2, self._theirs, 0)
+
+    def give(self) -> None:
+        """Say that they are filled."""
+        os.write(self._ours, b"\n")
+
+    def close(self) -> None:
+        """Let go of both ends."""
+        os.close(self._ours)
+        os.close(self._theirs)
+
+
+def _read_line(fd: int, timeout: float) -> bytes:
+    """Read until the end of a line, or until the other side closes."""
     received = b""
     poll = select.poll()  # not select(), which takes no descriptor above 1023
     poll.register(fd, select.POLLIN)
@@ -120,6 +180,6 @@ def _read_all(fd: int, timeout: float) -> bytes:
         if remaining <= 0 or not poll.poll(remaining * 1000):
             raise HostError(f"the pod's supervisor did not come up in {timeout:.0f} s")
         chunk = os.read(fd, 65536)
-        if not chunk:
-            return received
         received += chunk
+        if not chunk or received.endswith(b"\n"):
+            return received

@@ -3,7 +3,8 @@
 
 ::
 
-    <pod>/volumes/<name>      an emptyDir; for medium Memory, the supervisor's tmpfs is mounted there
+    <pod>/volumes/<name>      an emptyDir; for medium Memory, and for files of configuration, which may be secret, the
+                              supervisor's tmpfs is mounted there
 """
 
 import os
@@ -14,6 +15,7 @@ from typing import Any
 from podwright.errors import HostError
 from podwright.files import make_folders
 from podwright.manifest import quantity
+from podwright.manifest.config_volumes import is_config
 
 Volume = Mapping[str, Any]
 
@@ -68,10 +70,13 @@ def source(volume: Volume, pod_dir: str) -> str:
 def shared_memory(volumes: Iterable[Volume], pod_limit: int | None) -> list[dict[str, Any]]:
     """Return the tmpfs that the supervisor mounts, relative to the pod's folder; size 0 leaves it to the kernel.
 
-    As in Kubernetes none is larger than what all containers of the pod together may use.
+    As in Kubernetes none is larger than what all containers of the pod together may use. Those with a content are
+    filled by whoever starts the supervisor, before a container starts.
     """
-    result = []
+    result: list[dict[str, Any]] = []
     for volume in volumes:
+        if is_config(volume):
+            result.append({"path": f"volumes/{volume['name']}", "size": 0, "content": True})
         empty = volume.get("emptyDir") or {}
         if empty.get("medium") == "Memory":
             limit = empty.get("sizeLimit")

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Probes: what is wrong with one, and its normal form (Kubernetes: pkg/apis/core/validation, v1/defaults.go)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from podwright.manifest.faults import Fault
+
+KINDS = ("startupProbe", "livenessProbe", "readinessProbe")
+_HANDLERS = ("httpGet", "tcpSocket")
+_DEFAULTS = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+
+
+def faults_of(container: Mapping[str, Any], field: str) -> Iterator[Fault]:
+    """Yield what is wrong with the probes of a container whose structure is right."""
+    names = {port.get("name") for port in container.get("ports") or ()} - {None}
+    for kind in KINDS:
+        if container.get(kind) is not None:
+            yield from _faults(container[kind], kind, names, f"{field}.{kind}")
+
+
+def normal(probe: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a probe with its defaults filled in; nothing for none."""
+    if not probe:
+        return {}
+    handler = next(name for name in _HANDLERS if probe.get(name))
+    result: dict[str, Any] = {handler: _filled(probe[handler])}
+    if handler == "httpGet":
+        result[handler]["path"] = result[handler].get("path", "/")
+        result[handler].pop("scheme", None)
+    result |= {name: probe.get(name) or default for name, default in _DEFAULTS.items()}
+    return result | _filled(
+        {name: probe.get(name) for name in ("initialDelaySeconds", "terminationGracePeriodSeconds")}
+    )
+
+
+def _faults(probe: Mapping[str, Any], kind: str, names: set[str], field: str) -> Iterator[Fault]:
+    handlers = [name for name in _HANDLERS if probe.get(name) is not None]
+    if not handlers:
+        yield Fault(field, f"must say what to do: one of {', '.join(_HANDLERS)}")
+    for name in handlers[1:]:
+        yield Fault(f"{field}.{name}", f"must not be there beside {handlers[0]}", probe[name])
+    for name in handlers:
+        yield from _handler_faults(probe[name], names, f"{field}.{name}")
+    if kind != "readinessProbe" and (probe.get("successThreshold") or 1) != 1:
+        yield Fault(f"{field}.successThreshold", "must be 1, except of a readiness probe", probe["successThreshold"])
+    if kind == "readinessProbe" and probe.get("terminationGracePeriodSeconds") is not None:
+        value = probe["terminationGracePeriodSeconds"]
+        yield Fault(f"{field}.terminationGracePeriodSeconds", "must not be there: this probe ends nothing", value)
+
+
+def _handler_faults(handler: Mapping[str, Any], names: set[str], field: str) -> Iterator[Fault]:
+    port, host = handler["port"], handler.get("host")
+    if isinstance(port, str) and port not in names:
+        yield Fault(f"{field}.port", "must be a number, or the name of one of the container's ports", port)
+    elif isinstance(port, int) and not 1 <= port <= 65535:
+        yield Fault(f"{field}.port", "must be from 1 to 65535", port)
+    if host and not _is_ipv4(host):
+        yield Fault(f"{field}.host", "must be an IPv4 address; leave it out for the pod's own", host)
+    if handler.get("scheme") == "HTTPS":
+        yield Fault(f"{field}.scheme", "not supported by this release of podwright; use HTTP or tcpSocket", "HTTPS")
+    path = handler.get("path") or "/"
+    if not _is_plain(path) or " " in path or not path.startswith("/"):
+        yield Fault(f"{field}.path", "must start with '/' and hold only printable ASCII without spaces", path)
+    for index, header in enumerate(handler.get("httpHeaders") or ()):
+        if not header["name"] or not _is_plain(header["name"]) or set(header["name"]) & set(' :()<>@,;\\"/[]?={}'):
+            yield Fault(f"{field}.httpHeaders[{index}].name", "must be the name of an HTTP header", header["name"])
+        if not _is_plain(header["value"]):
+            yield Fault(f"{field}.httpHeaders[{index}].value", "must hold only printable ASCII", header["value"])
+
+
+def _is_ipv4(text: str) -> bool:
+    parts = text.split(".")
+    return len(parts) == 4 and all(part.isdecimal() and part.isascii() and int(part) < 256 for part in parts)
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``Runtime.objects``: the ConfigMaps and Secrets that this host keeps for its pods."""
+
+import builtins
+from typing import Any
+
+from podwright.errors import PodwrightError
+from podwright.manifest import objects
+from podwright.manifest.faults import error
+from podwright.plan.model import Plan
+from podwright.plan.objects import plan as plan_object
+from podwright.pods.objects import ObjectStore
+from podwright.runtime_errors import host_errors
+
+
+class Objects:
+    """Plans, applies, lists and deletes ConfigMaps and Secrets.
+
+    What is raised and returned never holds the data of a Secret.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    @host_errors()
+    def plan(self, document: dict[str, Any]) -> Plan:
+        """Say what ``apply`` would change.
+
+        Raises ManifestError for what cannot be kept here, and for a change of what is immutable.
+        """
+        return self._planned(document)[0]
+
+    @host_errors()
+    def apply(self, document: dict[str, Any]) -> Plan:
+        """Keep an object as the document has it. A pod that names it gets its new data when it is applied again."""
+        plan, desired = self._planned(document)
+        if plan.changed:
+            self._store.write(desired)
+        return plan
+
+    @host_errors()
+    def list(self, kind: str, namespace: str | None = None) -> builtins.list[dict[str, Any]]:
+        """Return the objects of a kind, by namespace and name; Secrets without their data."""
+        kept = (one for one in self._store.all(_known(kind)) if namespace in (None, one["metadata"]["namespace"]))
+        hidden = ("data",) if kind == objects.SECRET else ()
+        return [{key: value for key, value in one.items() if key not in hidden} for one in kept]
+
+    @host_errors()
+    def plan_delete(self, document: dict[str, Any]) -> Plan:
+        """Say what ``delete`` would do."""
+        return plan_object(None, self._store.find(*_names(document)))
+
+    @host_errors()
+    def delete(self, document: dict[str, Any]) -> Plan:
+        """Forget the object of a document's kind and name; nothing else in it matters. None there is no error."""
+        plan = self.plan_delete(document)
+        self._store.remove(*_names(document))
+        return plan
+
+    def _planned(self, document: dict[str, Any]) -> tuple[Plan, dict[str, Any]]:
+        _known(document.get("kind"))
+        desired = objects.normalise(document)
+        kept = self._store.find(*_names(desired))
+        if kept:
+            objects.check_update(kept, desired)
+        plan = plan_object(desired, kept)
+        plan.warnings = objects.warnings_of(document)
+        return plan, desired
+
+
+def _names(document: dict[str, Any]) -> tuple[str, str, str]:
+    """Return kind, namespace and name, checked: they become part of a path."""
+    kind = _known(document.get("kind"))
+    faults = list(objects.metadata_faults(document))
+    if faults:
+        raise error(faults)
+    return kind, document["metadata"].get("namespace") or "default", document["metadata"]["name"]
+
+
+def _known(kind: object) -> str:
+    if kind not in objects.KINDS:
+        raise PodwrightError(f"kind is {kind!r}, but must be {' or '.join(objects.KINDS)}", field="kind", value=kind)
+    return str(kind)
