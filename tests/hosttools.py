@@ -134,6 +134,7 @@ class Host:
 
     def processes(self) -> dict[int, str]:
         """Return the processes of this installation: by cgroup, command line, or a mount that is not the host's."""
+        self._wait_until_layers_are_settled()
         public = set(_mounts("self"))
         found = {}
         for pid in filter(_lives, _pids()):
@@ -141,6 +142,15 @@ class Host:
             if self._started(pid) or any(map(self._is_ours, private)):
                 found[pid] = _read(f"/proc/{pid}/comm").strip()
         return found
+
+    def _wait_until_layers_are_settled(self) -> None:
+        """Wait for the process that brings layers to the disk after a pull: it is meant to outlive its command."""
+        deadline = time.monotonic() + 60
+        while settling := [pid for pid in _pids() if "podinit\0settle\0" in _read(f"/proc/{pid}/cmdline")]:
+            if not any(map(self._started, settling)):
+                return
+            assert time.monotonic() < deadline, f"processes {settling} do not end"
+            time.sleep(0.02)
 
     def _started(self, pid: int) -> bool:
         """Tell whether a process is surely of this installation, so that a test may kill it."""
