@@ -71,7 +71,7 @@ def test_status_of_a_running_pod_has_kubernetes_fields():
     assert status["podIPs"] == [{"ip": "10.77.0.2"}]
     assert [item["ready"] for item in status["containerStatuses"]] == [True, True]
     assert status["containerStatuses"][0]["containerID"] == "podwright://abc"
-    assert status["containerStatuses"][0]["imageID"] == "r/x:1@sha256:0"
+    assert status["containerStatuses"][0]["imageID"] == "r/x@sha256:0"
     assert {item["type"]: item["status"] for item in status["conditions"]} == {
         "PodReadyToStartContainers": "True",
         "Initialized": "True",

@@ -7,6 +7,7 @@ Pure functions; ``phase.py`` has what is derived from the states of all containe
 from typing import Any
 
 from podwright.manifest import lone
+from podwright.manifest.names import image_name
 from podwright.manifest.qos import qos_class
 from podwright.manifest.restart import is_sidecar
 from podwright.pods.phase import Pod, conditions, phase_of
@@ -104,7 +105,7 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
         "started": bool(live and live.get("started", "running" in state)),
         "restartCount": live["restartCount"] if live else 0,
         "image": image.get("reference", container.get("image", "")),
-        "imageID": f"{image['reference'].split('@')[0]}@{image['digest']}" if image else "",
+        "imageID": f"{image_name(image['reference'])}@{image['digest']}" if image else "",
     }
     if live and live["containerID"]:
         status["containerID"] = f"podwright://{live['containerID']}"
