@@ -28,6 +28,11 @@ KUBERNETES = {
     ),
     "RestartRule": "action exitCodes",
     "ExitCodes": "operator values",
+    "ExecAction": "command",
+    "GRPCAction": "port service",
+    "SleepAction": "seconds",
+    "LifecycleHandler": "exec httpGet tcpSocket sleep",
+    "Lifecycle": "postStart preStop stopSignal",
     "Probe": (
         "exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds successThreshold "
         "failureThreshold terminationGracePeriodSeconds"

@@ -25,7 +25,7 @@ from podwright.manifest.config_models import (
 )
 from podwright.manifest.model import DnsSubdomain, Quantity
 from podwright.manifest.model import Object as _Object
-from podwright.manifest.probe_models import Probe
+from podwright.manifest.probe_models import Lifecycle, Probe
 from podwright.manifest.scheduling_models import Affinity, Toleration
 
 DnsLabel = Annotated[str, Field(pattern=names.DNS_LABEL, max_length=names.LABEL_LENGTH)]
@@ -227,6 +227,8 @@ class Container(_ContainerFields):
     """Whether it still works; it is restarted when it does not."""
     readiness_probe: Probe | None = None
     """Whether it is ready to be used."""
+    lifecycle: Lifecycle | None = None
+    """What is done when it has started, and before it is told to stop."""
 
 
 class HostAlias(_Object):

@@ -7,7 +7,7 @@ Each function takes a part of a Pod whose structure is right and yields the faul
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from podwright.manifest import env_sources, names, probes, quantity, restart, security, volumes
+from podwright.manifest import env_sources, lifecycle, names, probes, quantity, restart, security, volumes
 from podwright.manifest.faults import Fault
 from podwright.manifest.paths import in_brackets
 
@@ -89,6 +89,9 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
         yield from _container(container, field)
         yield from restart.faults_of(container, field)
         yield from probes.faults_of(container, field)
+        yield from lifecycle.faults_of(
+            container, field, grace=spec.get("terminationGracePeriodSeconds"), os=spec.get("os")
+        )
         yield from security.faults_of(container.get("securityContext") or {}, context, f"{field}.securityContext")
         mounts = container.get("volumeMounts") or []
         yield from volumes.mount_faults_of(mounts, given, f"{field}.volumeMounts")

@@ -32,6 +32,7 @@ TABLE = {
     "spec.restartPolicy": RECREATE,
     "spec.terminationGracePeriodSeconds": RECREATE,
     "spec.activeDeadlineSeconds": RECREATE,
+    "spec.os": NONE,
     "spec.dnsPolicy": RECREATE,
     "spec.runtimeClassName": RECREATE,
     "spec.serviceAccountName": RECREATE,  # variables may have it
@@ -62,6 +63,7 @@ TABLE = {
     "spec.containers.startupProbe": _RESTART,
     "spec.containers.livenessProbe": _RESTART,
     "spec.containers.readinessProbe": _RESTART,
+    "spec.containers.lifecycle": _RESTART,
 }
 """Field (the keys of list items left out) to the effect of a change in it or below it."""
 
