@@ -28,6 +28,7 @@ KUBERNETES = {
     ),
     "RestartRule": "action exitCodes",
     "ExitCodes": "operator values",
+    "PodReadinessGate": "conditionType",
     "ExecAction": "command",
     "GRPCAction": "port service",
     "SleepAction": "seconds",

@@ -104,3 +104,11 @@ def test_only_a_sidecar_among_the_first_containers_has_hooks():
         normalise(pod)
     pod["spec"]["initContainers"] = [{**item, "restartPolicy": "Always"}]
     assert normalise(pod).pod["spec"]["initContainers"][0]["lifecycle"] == item["lifecycle"]
+
+
+def test_readiness_gates_are_names_of_conditions():
+    gates = [{"conditionType": "www.example.com/lit"}, {"conditionType": "Warm"}]
+    assert normalise(manifest({}, readinessGates=gates)).pod["spec"]["readinessGates"] == gates
+    with pytest.raises(ManifestError) as caught:
+        normalise(manifest({}, readinessGates=[*gates, {"conditionType": "a b"}]))
+    assert caught.value.field == "spec.readinessGates[2].conditionType"

@@ -2,6 +2,7 @@
 """Exec and TLS probes, hooks and stop signals of a pod, through the command line."""
 
 import http.server
+import json
 import ssl
 import subprocess
 import threading
@@ -90,6 +91,36 @@ def test_a_probe_over_tls_takes_any_certificate(machine, tls_port):
     machine.apply(pod("secure", container("app", "exec sleep 100000")))
     host = machine.pod("secure")["status"]["hostIP"]
     probe = {"httpGet": {"host": host, "port": tls_port, "scheme": "HTTPS"}, "periodSeconds": 1, "timeoutSeconds": 10}
+    bad = {**probe, "httpGet": {**probe["httpGet"], "path": "/none"}}
+    machine.apply(pod("secure", container("app", "exec sleep 100000", readinessProbe=bad)))
+    eventually(lambda: "statuscode: 404" in machine.run("events", "secure").stdout, "a failure")
     machine.apply(pod("secure", container("app", "exec sleep 100000", readinessProbe=probe)))
     eventually(lambda: is_ready(machine, "secure"), "the pod to be ready")
     machine.delete("secure")
+
+
+def test_a_readiness_gate_opens_when_somebody_says_so(machine):
+    gate = {"conditionType": "example.com/lit"}
+    manifest = pod("gated", container("app", "exec sleep 100000"), readinessGates=[gate])
+    machine.apply(manifest)
+    assert not is_ready(machine, "gated")
+    late = machine.apply(manifest, "--wait", "--timeout", "0", check=False)
+    assert 'pod readiness gate "example.com/lit" does not exist' in late.stderr
+    refused = machine.run("set-condition", "gated", "Ready", "True", check=False)
+    assert "the condition Ready follows from the pod's state" in refused.stderr
+    machine.run("set-condition", "gated", "example.com/lit", "True", "--reason", "Lit")
+    assert is_ready(machine, "gated")
+    assert "unchanged" in machine.apply(manifest, "--wait").stdout
+    machine.delete("gated")
+
+
+def test_events_tell_a_pods_life(machine):
+    machine.apply(pod("told", container("app", "sleep 0.1; exit 3"), restartPolicy="Never"))
+    eventually(lambda: machine.pod("told")["status"]["phase"] == "Failed", "the pod to fail")
+    table = [line.split() for line in machine.run("events", "told").stdout.splitlines()]
+    assert table[0] == ["AGE", "TYPE", "REASON", "CONTAINER", "MESSAGE"]
+    assert [row[1:4] for row in table[1:]] == [["Normal", "Started", "app"], ["Warning", "Error", "app"]]
+    items = json.loads(machine.run("events", "pod/told", "-o", "json").stdout)["items"]
+    assert items[1]["message"] == "Container ended with exit code 3"
+    machine.delete("told")
+    assert "there is no pod told" in machine.run("events", "told", check=False).stderr

@@ -134,6 +134,7 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
                 for alias in spec.get("hostAliases") or []
             ],
             securityContext=context,
+            readinessGates=[{"conditionType": gate["conditionType"]} for gate in spec.get("readinessGates") or ()],
             imagePullSecrets=[{"name": secret["name"]} for secret in spec.get("imagePullSecrets") or ()],
             volumes=sorted(map(volumes.normal, spec.get("volumes") or ()), key=lambda volume: str(volume["name"])),
         ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The structure of probes and hooks; a part of ``models.py``."""
+"""The structure of probes, gates and hooks; a part of ``models.py``."""
 
 from typing import Annotated, Literal
 
@@ -115,3 +115,10 @@ class Lifecycle(Object):
     """Before the stop signal, within the grace period."""
     stop_signal: str | None = None
     """Signal that asks the container to stop, instead of the image's; needs spec.os.name."""
+
+
+class PodReadinessGate(Object):
+    """A condition of the pod that somebody else sets."""
+
+    condition_type: str
+    """Its type."""

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probes: what is wrong with one, and its normal form (Kubernetes: pkg/apis/core/validation, v1/defaults.go)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from podwright.manifest.faults import Fault
+from podwright.manifest.names import is_label_key
 
 KINDS = ("startupProbe", "livenessProbe", "readinessProbe")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
@@ -17,6 +18,15 @@ def faults_of(container: Mapping[str, Any], field: str) -> Iterator[Fault]:
         if container.get(kind) is not None:
             yield from handler_faults_of(container[kind], _HANDLERS, container, f"{field}.{kind}")
             yield from _faults(container[kind], kind, f"{field}.{kind}")
+
+
+def gate_faults_of(gates: Iterable[Mapping[str, Any]], field: str) -> Iterator[Fault]:
+    """Yield what is wrong with the conditions that a pod waits for."""
+    for index, gate in enumerate(gates):
+        kind = gate["conditionType"]
+        if not is_label_key(kind):
+            reason = "must be [prefix/]name: letters, digits, '-', '_' and '.', at most 63"
+            yield Fault(f"{field}[{index}].conditionType", reason, kind)
 
 
 def normal(probe: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
         if canonical_ip(alias["ip"]) is None:
             yield Fault(f"spec.hostAliases[{index}].ip", "must be an IPv4 or IPv6 address", alias["ip"])
     yield from _unique(aliases, lambda alias: canonical_ip(alias["ip"]), "spec.hostAliases", "ip")
+    yield from probes.gate_faults_of(spec.get("readinessGates") or (), "spec.readinessGates")
     secrets = spec.get("imagePullSecrets") or []
     yield from _unique(secrets, lambda secret: secret["name"], "spec.imagePullSecrets", "name")
     given = spec.get("volumes") or []

@@ -53,7 +53,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "setHostnameAsFQDN": _PLAIN,
         "hostnameOverride": Refused("remove it, or use spec.hostname"),
         "dnsConfig": Refused("remove it: the pod uses the host's resolvers"),
-        "readinessGates": _PLAIN,
         "schedulingGates": Refused(_CLUSTER),
         "resourceClaims": _PLAIN,
         "workloadRef": Refused(_CLUSTER),

@@ -40,6 +40,7 @@ TABLE = {
     "spec.hostAliases": RECREATE,
     "spec.securityContext": RECREATE,
     "spec.volumes": RECREATE,
+    "spec.readinessGates": NONE,
     "spec.imagePullSecrets": NONE,  # matters when an image is pulled
     "spec.initContainers": RECREATE,  # they run once, when the pod is made
     "spec.containers": RECREATE,  # which there are, and in which order they start

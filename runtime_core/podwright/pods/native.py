@@ -27,7 +27,7 @@ from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
 from podwright.oci.plan import compile_plan
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import external, members, settings, volumes
+from podwright.pods import conditions, external, members, settings, volumes
 from podwright.pods.life import compile_life, message_bind
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
@@ -154,6 +154,7 @@ class NativePods:
                 self.supervisor(record.uid).state(),
                 address=addresses.get(record.uid),
                 host_address=self._gateway,
+                said=conditions.read(self._store.run_dir(record.uid)),
             )
             for record in records
         ]
