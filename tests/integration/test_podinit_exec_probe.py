@@ -136,3 +136,14 @@ def test_liveness_stops_with_the_pod_and_readiness_goes_on(pod: Pod) -> None:
     after = shared(pod).split("told\n")[1].split()
     assert after.count("ready") > 3
     assert after.count("alive") <= 1  # one may have been on its way
+
+
+def test_a_helper_is_without_privileges_and_the_first_to_go(pod: Pod) -> None:
+    script = "grep -E 'Cap(Eff|Prm|Amb)|NoNewPrivs' /proc/self/status; cat /proc/self/oom_score_adj; exit 1"
+    add(pod, probe("", action=["helper", "/bin/sh", "-c", script]))
+    pod.start()
+    until(lambda: pod.messages("Unhealthy"), "no failure")
+    said = pod.messages("Unhealthy")[0].split()[3:]
+    none = "0" * 16
+    assert said == ["CapPrm:", none, "CapEff:", none, "CapAmb:", none, "NoNewPrivs:", "1", "1000"]
+    assert pod.stop() == 0
