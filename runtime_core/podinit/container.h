@@ -14,6 +14,7 @@ bool container_owns(const struct container *container, pid_t pid); // to reap
 void container_reaped(struct supervisor *supervisor, struct container *container, pid_t pid, int code,
 		      int status); // of waitid(2)
 void container_tick(struct supervisor *supervisor, struct container *container, int64_t now); // signals that are due
+void container_note_start(struct container *container); // it may have started, with hook and probe
 void container_free(struct supervisor *supervisor, struct container *container); // and its FIFOs
 
 // Every container gets its stop signal when it is its turn, and SIGKILL after `grace` seconds but at least two later; 0 is

@@ -89,6 +89,9 @@ int sandbox_plan_read(struct sandbox_plan *plan, int pod_dir, struct failure *fa
 // The plan.json in the folder `base`; `name` NULL: any.
 int container_plan_read(struct container_plan *plan, int base, const char *name, struct failure *failure);
 void container_plan_free(struct container_plan *plan);
-int exec_plan_read(struct exec_plan *plan, const char *path, struct failure *failure); // lives as long as the process
+// Both live as long as the process.
+int exec_plan_read(struct exec_plan *plan, const char *path, struct failure *failure);
+// The exec.json in the folder `base`, which leaves program (`args`) and target to the caller.
+int command_plan_read(struct exec_plan *plan, int base, const struct json *args, struct failure *failure);
 
 #endif

@@ -21,6 +21,7 @@
 #include "container.h"
 #include "fill.h"
 #include "kernel.h"
+#include "lifecycle.h"
 #include "order.h"
 #include "podinit.h"
 #include "probe.h"
@@ -32,6 +33,20 @@
 #define OOM_SCORE_ADJ "-999"
 #define LOCK_PATIENCE_MS 1000
 #define LOCK_PAUSE_MS 5
+
+// True: it was a process of this container's.
+static bool reaped(struct supervisor *supervisor, struct container *container, const siginfo_t *info)
+{
+	pid_t pid = info->si_pid;
+	int code = info->si_code, status = info->si_status;
+	if (probes_reaped(supervisor, container, pid, code, status) ||
+	    lifecycle_reaped(supervisor, container, pid, code, status))
+		return true;
+	if (!container_owns(container, pid))
+		return false;
+	container_reaped(supervisor, container, pid, code, status);
+	return true;
+}
 
 static void reap(struct supervisor *supervisor)
 {
@@ -46,11 +61,8 @@ static void reap(struct supervisor *supervisor)
 			containers_stop(supervisor, 0);
 		}
 		for (size_t i = 0; i < supervisor->count; i++)
-			if (!probes_reaped(supervisor, &supervisor->containers[i], info.si_pid, info.si_code,
-					   info.si_status) &&
-			    container_owns(&supervisor->containers[i], info.si_pid))
-				container_reaped(supervisor, &supervisor->containers[i], info.si_pid, info.si_code,
-						 info.si_status);
+			if (reaped(supervisor, &supervisor->containers[i], &info))
+				break;
 	}
 }
 

@@ -47,11 +47,17 @@ struct stream {
 struct probe {
 	struct action_run run;	 // pid 0: none
 	int64_t due, give_up_at; // monotonic ms
-	bool late;		 // it was killed for that
+	bool late;		 // it was told to end for that
+	unsigned errors;	 // tries in a row that say nothing about the container
 	bool good;		 // the result that counts
 	bool last;		 // the last one
 	int64_t in_a_row;	 // how often it was that
 	bool on_hold;		 // until the next start
+};
+
+struct hook {
+	struct action_run run; // pid 0: none
+	bool done;	       // or there is none
 };
 
 // The way to a container's end.
@@ -84,6 +90,7 @@ struct container {
 	struct stop stop;
 	struct life_plan life;
 	struct probe probes[PROBE_KINDS];
+	struct hook hooks[HOOK_KINDS];
 	bool unhealthy; // a probe ends it in order to start it again
 	int64_t start_at, kill_at; // monotonic ms; kill_at 0: no deadline
 	int64_t started_ms;

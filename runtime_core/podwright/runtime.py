@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from podwright.pods.sources import Finder
     from podwright.runtime_images import Images
     from podwright.runtime_objects import Objects
+    from podwright.runtime_reports import Reports
 
 PODINIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "podinit")
 
@@ -96,6 +97,13 @@ class Runtime:
         from podwright.runtime_objects import Objects
 
         return Objects(self._objects)
+
+    @property
+    def reports(self) -> "Reports":
+        """What was said of this host's pods while they live: events and conditions."""
+        from podwright.runtime_reports import Reports
+
+        return Reports(self._store, self._found)
 
     @host_errors()
     def plan(self, manifest: dict[str, Any], *, beside: Sequence[dict[str, Any]] = ()) -> Plan:

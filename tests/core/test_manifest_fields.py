@@ -28,6 +28,12 @@ KUBERNETES = {
     ),
     "RestartRule": "action exitCodes",
     "ExitCodes": "operator values",
+    "PodReadinessGate": "conditionType",
+    "ExecAction": "command",
+    "GRPCAction": "port service",
+    "SleepAction": "seconds",
+    "LifecycleHandler": "exec httpGet tcpSocket sleep",
+    "Lifecycle": "postStart preStop stopSignal",
     "Probe": (
         "exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds successThreshold "
         "failureThreshold terminationGracePeriodSeconds"

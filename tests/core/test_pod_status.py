@@ -116,3 +116,12 @@ def test_without_a_supervisor_nothing_is_claimed():
 )
 def test_qos_class(resources, expected):
     assert make("Always", RUNNING, resources=resources)["status"]["qosClass"] == expected
+
+
+def test_the_last_words_of_all_containers_share_twelve_kibibytes():
+    end = ended(1)
+    end["terminated"]["message"] = "\u00e4" * 2000
+    alone, four = make("Never", end), make("Never", end, end, end, end)
+    assert alone["status"]["containerStatuses"][0]["state"]["terminated"]["message"] == "\u00e4" * 2000
+    for status in four["status"]["containerStatuses"]:
+        assert status["state"]["terminated"]["message"] == "\u00e4" * (3072 // 2)

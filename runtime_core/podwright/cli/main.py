@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from podwright import __version__
-from podwright.cli import container, images
+from podwright.cli import container, images, reports
 from podwright.errors import ManifestError, PodwrightError
 
 OBJECTS = ("configmaps", "configmap", "cm", "secrets", "secret")
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
     images.add_verbs(verbs)
     container.add_verbs(verbs)
+    reports.add_verbs(verbs)
 
     api = verbs.add_parser("api", help="answer one JSON request from standard input (for programs)")
     api.set_defaults(run=_api)
@@ -188,10 +189,8 @@ def _get(arguments: argparse.Namespace) -> int:
 def _logs(arguments: argparse.Namespace) -> int:
     from podwright.runtime import Runtime
 
-    kind, slash, name = arguments.pod.rpartition("/")
-    if slash and kind not in ("pod", "container"):
-        raise ManifestError(f"{arguments.pod} is no name: write pod/NAME or container/NAME")
-    asked = {"container": arguments.container, "tail": arguments.tail, "kind": (kind or "pod").capitalize()}
+    name, kind = reports.target(arguments.pod)
+    asked = {"container": arguments.container, "tail": arguments.tail, "kind": kind}
     lines = Runtime().logs(name, arguments.namespace, **asked)
     for line in lines:
         sys.stdout.buffer.write(line.encode() + b"\n")  # as it was written, whatever the locale

@@ -38,6 +38,16 @@ def print_pods(pods: list[dict[str, Any]]) -> None:
     _print_table(rows)
 
 
+def print_events(events: list[dict[str, Any]]) -> None:
+    """Print one line an event: how long ago, type, reason, the container, and what there is to say."""
+    rows = [("AGE", "TYPE", "REASON", "CONTAINER", "MESSAGE")]
+    for event in events:
+        container = event["involvedObject"]["fieldPath"].partition("{")[2].rstrip("}")
+        message = " ".join(event["message"].split())
+        rows.append((_age(event["lastTimestamp"]), event["type"], event["reason"], container, message))
+    _print_table(rows)
+
+
 def print_objects(kind: str, objects: list[dict[str, Any]]) -> None:
     """Print one line a Secret, with its type, or a ConfigMap, with how many values it has."""
     rows = [("NAME", "TYPE" if kind == "Secret" else "DATA")]

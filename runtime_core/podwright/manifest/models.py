@@ -25,7 +25,7 @@ from podwright.manifest.config_models import (
 )
 from podwright.manifest.model import DnsSubdomain, Quantity
 from podwright.manifest.model import Object as _Object
-from podwright.manifest.probe_models import Probe
+from podwright.manifest.probe_models import Lifecycle, PodReadinessGate, Probe
 from podwright.manifest.scheduling_models import Affinity, Toleration
 
 DnsLabel = Annotated[str, Field(pattern=names.DNS_LABEL, max_length=names.LABEL_LENGTH)]
@@ -227,6 +227,8 @@ class Container(_ContainerFields):
     """Whether it still works; it is restarted when it does not."""
     readiness_probe: Probe | None = None
     """Whether it is ready to be used."""
+    lifecycle: Lifecycle | None = None
+    """What is done when it has started, and before it is told to stop."""
 
 
 class HostAlias(_Object):
@@ -297,6 +299,8 @@ class PodSpec(_Object):
     """What the containers can mount."""
     image_pull_secrets: list[LocalObjectReference] | None = None
     """Secrets with the credentials of registries; one that is not there is passed over, as in Kubernetes."""
+    readiness_gates: list[PodReadinessGate] | None = None
+    """Conditions that others set, without which the pod is not ready."""
     tolerations: list[Toleration] | None = None
     """Without effect here."""
     affinity: Affinity | None = None

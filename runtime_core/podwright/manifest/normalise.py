@@ -14,6 +14,7 @@ from podwright.manifest import (
     check,
     env_sources,
     expand,
+    lifecycle,
     lone,
     names,
     probes,
@@ -31,7 +32,6 @@ NORMALISER_VERSION = 1
 """Goes up whenever the same manifest gives another normalised Pod than before."""
 
 DEFAULT_MESSAGE_PATH = "/dev/termination-log"
-DEFAULT_GRACE_PERIOD = 30
 """Seconds, as in Kubernetes."""
 
 
@@ -121,10 +121,11 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
     context = security.pod_normal(spec.get("securityContext") or {})
     return {
         "restartPolicy": spec.get("restartPolicy") or "Always",
-        "terminationGracePeriodSeconds": DEFAULT_GRACE_PERIOD if grace is None else grace,
+        "terminationGracePeriodSeconds": lifecycle.DEFAULT_GRACE_PERIOD if grace is None else grace,
         "dnsPolicy": "Default",
         **_filled(
             activeDeadlineSeconds=spec.get("activeDeadlineSeconds"),
+            os=lifecycle.normal_os(spec),
             runtimeClassName=runtime_class if runtime_class != rules.DEFAULT_RUNTIME_CLASS else None,
             serviceAccountName=account if account != "default" and env_sources.names_account(spec) else None,
             hostname=hostname if hostname != names.default_hostname(pod_name) else None,
@@ -133,6 +134,7 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
                 for alias in spec.get("hostAliases") or []
             ],
             securityContext=context,
+            readinessGates=[{"conditionType": gate["conditionType"]} for gate in spec.get("readinessGates") or ()],
             imagePullSecrets=[{"name": secret["name"]} for secret in spec.get("imagePullSecrets") or ()],
             volumes=sorted(map(volumes.normal, spec.get("volumes") or ()), key=lambda volume: str(volume["name"])),
         ),
@@ -174,6 +176,7 @@ def _container(
         startupProbe=probes.normal(container.get("startupProbe")),
         livenessProbe=probes.normal(container.get("livenessProbe")),
         readinessProbe=probes.normal(container.get("readinessProbe")),
+        lifecycle=lifecycle.normal(container.get("lifecycle")),
         restartPolicy=container.get("restartPolicy"),
         restartPolicyRules=restart.normal_rules(container),
         securityContext=security.normal(container.get("securityContext") or {}, pod_context),

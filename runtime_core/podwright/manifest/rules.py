@@ -7,7 +7,7 @@ Each function takes a part of a Pod whose structure is right and yields the faul
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from podwright.manifest import env_sources, names, probes, quantity, restart, security, volumes
+from podwright.manifest import env_sources, lifecycle, names, probes, quantity, restart, security, volumes
 from podwright.manifest.faults import Fault
 from podwright.manifest.paths import in_brackets
 
@@ -73,6 +73,7 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
         if canonical_ip(alias["ip"]) is None:
             yield Fault(f"spec.hostAliases[{index}].ip", "must be an IPv4 or IPv6 address", alias["ip"])
     yield from _unique(aliases, lambda alias: canonical_ip(alias["ip"]), "spec.hostAliases", "ip")
+    yield from probes.gate_faults_of(spec.get("readinessGates") or (), "spec.readinessGates")
     secrets = spec.get("imagePullSecrets") or []
     yield from _unique(secrets, lambda secret: secret["name"], "spec.imagePullSecrets", "name")
     given = spec.get("volumes") or []
@@ -89,6 +90,9 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
         yield from _container(container, field)
         yield from restart.faults_of(container, field)
         yield from probes.faults_of(container, field)
+        yield from lifecycle.faults_of(
+            container, field, grace=spec.get("terminationGracePeriodSeconds"), os=spec.get("os")
+        )
         yield from security.faults_of(container.get("securityContext") or {}, context, f"{field}.securityContext")
         mounts = container.get("volumeMounts") or []
         yield from volumes.mount_faults_of(mounts, given, f"{field}.volumeMounts")

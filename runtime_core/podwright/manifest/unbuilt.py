@@ -53,7 +53,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "setHostnameAsFQDN": _PLAIN,
         "hostnameOverride": Refused("remove it, or use spec.hostname"),
         "dnsConfig": Refused("remove it: the pod uses the host's resolvers"),
-        "readinessGates": _PLAIN,
         "schedulingGates": Refused(_CLUSTER),
         "resourceClaims": _PLAIN,
         "workloadRef": Refused(_CLUSTER),
@@ -66,12 +65,10 @@ REFUSED: dict[str, dict[str, Refused]] = {
         # NotRequired is what happens here: new limits are written to the running container's cgroup.
         "resizePolicy": Refused(is_off=lambda value: _restart_policies(value) <= {"NotRequired"}),
         "volumeDevices": _PLAIN,
-        "lifecycle": _PLAIN,
         "stdin": _PLAIN,
         "stdinOnce": _PLAIN,
         "tty": _PLAIN,
     },
-    "Probe": dict.fromkeys(("exec", "grpc"), Refused("use httpGet or tcpSocket", _never)),
     "ContainerPort": {
         "hostPort": Refused("remove it, and connect to the pod's IP address"),
         "hostIP": Refused("remove it, and connect to the pod's IP address"),
@@ -142,7 +139,7 @@ REFUSED["LoneContainer"] = {
     **REFUSED["Container"],
     "terminationMessagePath": Refused(is_off=lambda value: value in ("", "/dev/termination-log")),
     "terminationMessagePolicy": Refused(is_off=lambda value: value in ("", "File")),
-    **dict.fromkeys(("restartPolicyRules", "startupProbe", "livenessProbe", "readinessProbe"), _PLAIN),
+    **dict.fromkeys(("restartPolicyRules", "startupProbe", "livenessProbe", "readinessProbe", "lifecycle"), _PLAIN),
 }
 """Kind to field to the refusal."""
 

@@ -39,6 +39,7 @@ _HANDLED = frozenset(
         "startupProbe",
         "livenessProbe",
         "readinessProbe",
+        "lifecycle",
         "securityContext",  # decided in Security and User
         "volumeMounts",  # in volumes
     )

@@ -32,6 +32,7 @@ TABLE = {
     "spec.restartPolicy": RECREATE,
     "spec.terminationGracePeriodSeconds": RECREATE,
     "spec.activeDeadlineSeconds": RECREATE,
+    "spec.os": NONE,
     "spec.dnsPolicy": RECREATE,
     "spec.runtimeClassName": RECREATE,
     "spec.serviceAccountName": RECREATE,  # variables may have it
@@ -39,6 +40,7 @@ TABLE = {
     "spec.hostAliases": RECREATE,
     "spec.securityContext": RECREATE,
     "spec.volumes": RECREATE,
+    "spec.readinessGates": NONE,
     "spec.imagePullSecrets": NONE,  # matters when an image is pulled
     "spec.initContainers": RECREATE,  # they run once, when the pod is made
     "spec.containers": RECREATE,  # which there are, and in which order they start
@@ -62,6 +64,7 @@ TABLE = {
     "spec.containers.startupProbe": _RESTART,
     "spec.containers.livenessProbe": _RESTART,
     "spec.containers.readinessProbe": _RESTART,
+    "spec.containers.lifecycle": _RESTART,
 }
 """Field (the keys of list items left out) to the effect of a change in it or below it."""
 

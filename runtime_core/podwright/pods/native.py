@@ -25,10 +25,9 @@ from podwright.network import etc_files, host, veth
 from podwright.network.subnet import parse
 from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
 from podwright.oci.plan import compile_plan
-from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import external, members, settings, volumes
+from podwright.pods import conditions, external, members, settings, volumes
 from podwright.pods.life import compile_life, message_bind
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
@@ -155,6 +154,7 @@ class NativePods:
                 self.supervisor(record.uid).state(),
                 address=addresses.get(record.uid),
                 host_address=self._gateway,
+                said=conditions.read(self._store.run_dir(record.uid)),
             )
             for record in records
         ]
@@ -238,12 +238,15 @@ class NativePods:
         address: str,
         runtime: dict[str, Any] | None,
     ) -> None:
+        from podwright.oci.exec_plan import compile_command
+
         name = container["name"]
         grace = record.pod["spec"]["terminationGracePeriodSeconds"]
         pod_dir = self._store.pod_dir(record.uid)
         folder = f"{pod_dir}/containers/{name}"
         ground = settings.ground_of(container, image, self._images)
         rights = settings.security_settings(record, container)
+        seccomp = settings.seccomp_filter(record, container, rights, self._config.root)
         spec = container_spec(
             record.pod,
             container,
@@ -261,18 +264,20 @@ class NativePods:
             spec,
             name=name,
             spec_hash=hashlib.sha256(canonical_json([container, ground.identity])).hexdigest(),
-            stop_signal=stop_signal(ground.config.get("StopSignal"), ground.reference),
+            stop_signal=settings.stop_signal_of(container, ground),
             lower=ground.layers,
             cgroups=cgroups,
             oom_events=groups.oom_events(record.uid, name),
-            seccomp=settings.seccomp_filter(record, container, rights, self._config.root),
+            seccomp=seccomp,
         )
+        command = compile_command(spec, cgroups=cgroups, seccomp=seccomp)
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
         if runtime:
             spec = external.complete(spec, runtime, settings.localhost_profile(record, container, self._config.root))
         _write_json(f"{folder}/config.json", spec)
         _write_json(f"{folder}/plan.json", plan)
+        _write_json(f"{folder}/exec.json", command)
         _write_json(f"{folder}/life.json", compile_life(container, address, grace))
 
 

@@ -10,6 +10,7 @@ from podwright.images.store import Image, ImageStore
 from podwright.manifest import security
 from podwright.manifest.config_volumes import is_config
 from podwright.oci.security import Security, security_of
+from podwright.oci.signals import stop_signal
 from podwright.oci.users import User, resolve_user
 from podwright.pods import volumes
 from podwright.pods.store import Record
@@ -54,6 +55,12 @@ def ground_of(container: Container, image: Image | None, store: ImageStore) -> G
         raise HostError(f"{field}: {path} is not a directory of this host", field=field, value=path)
     real = os.path.realpath(path)  # where files are looked up no symlink is followed, not even this one
     return Ground(path, real, [real], {})
+
+
+def stop_signal_of(container: Container, ground: Ground) -> int:
+    """Return the number of the signal that asks a container to stop: its own, or the image's."""
+    own = container.get("lifecycle", {}).get("stopSignal")
+    return stop_signal(own or ground.config.get("StopSignal"), ground.reference)
 
 
 def context_of(record: Record, container: Container) -> dict[str, Any]:
