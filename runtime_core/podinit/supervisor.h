@@ -82,6 +82,7 @@ struct container {
 	pid_t pid; // ours to reap, so the number cannot be reused under us
 	struct external external;
 	bool want_restart; // an update stops it in order to start it
+	bool held;	   // not before the next update
 	bool started_once;
 	bool ran;     // its program was executed once
 	bool settled; // its first start succeeded or failed: the next container's turn

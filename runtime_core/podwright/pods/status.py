@@ -11,6 +11,7 @@ from podwright.manifest import lone
 from podwright.manifest.names import image_name
 from podwright.manifest.qos import qos_class
 from podwright.manifest.restart import is_sidecar
+from podwright.pods import resources
 from podwright.pods.phase import Pod, conditions, phase_of
 from podwright.pods.store import Record
 
@@ -88,8 +89,9 @@ def _status(
         "conditions": conditions(pod, phase, started),
         "hostIP": host_address,
         "startTime": started,
-        "qosClass": qos_class(record.all_containers),
+        "qosClass": qos_class(record.pod["spec"]),
         "containerStatuses": containers,
+        **resources.pod_status(record.pod["spec"]),
     }
     if expired:
         status |= _EXPIRED
@@ -119,6 +121,7 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
         "restartCount": live["restartCount"] if live else 0,
         "image": image.get("reference", container.get("image", "")),
         "imageID": f"{image_name(image['reference'])}@{image['digest']}" if image else "",
+        **resources.container_status(container),
     }
     if live and live["containerID"]:
         status["containerID"] = f"podwright://{live['containerID']}"
