@@ -163,3 +163,36 @@ def test_a_container_that_has_to_start_again_finds_its_new_limit(machine):
     assert value(machine, "container-app", MEMORY) == str(8 * MIB)
     eventually(lambda: str(8 * MIB) in machine.run("logs", "jvm", "-c", "app").stdout, "what it finds at its start")
     machine.delete("jvm")
+
+
+@pytest.mark.parametrize("what", ["volume", "root"])
+def test_a_pod_that_takes_too_much_of_the_disk_is_evicted(machine, what):
+    target = "/data/file" if what == "volume" else "/file"
+    app = container(
+        "app",
+        f"head -c {3 * MIB} /dev/zero > {target}; {SLEEP}",
+        volumeMounts=[{"name": "data", "mountPath": "/data"}],
+        resources={"limits": {"ephemeral-storage": "2Mi" if what == "root" else "1Gi"}},
+    )
+    volume = {"name": "data", "emptyDir": {"sizeLimit": "1Mi"}}
+    manifest = pod("greedy", app, container("other", SLEEP), volumes=[volume])
+    machine.apply(manifest)
+    status = eventually(lambda: (found := machine.pod("greedy")["status"]).get("reason") and found, "its eviction")
+    assert (status["phase"], status["reason"]) == ("Failed", "Evicted")
+    assert (
+        status["message"]
+        == {
+            "volume": 'Usage of EmptyDir volume "data" exceeds the limit "1Mi". ',
+            "root": "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. ",
+        }[what]
+    )
+    eventually(
+        lambda: all("terminated" in item["state"] for item in statuses(machine.pod("greedy")).values()), "their end"
+    )
+    assert "unchanged" in machine.apply(manifest).stdout, "as in Kubernetes it stays as it is"
+    manifest["spec"]["volumes"][0]["emptyDir"]["sizeLimit"] = "64Mi"
+    app["resources"]["limits"]["ephemeral-storage"] = "64Mi"
+    assert "recreate" in machine.apply(manifest, "--dry-run").stdout
+    machine.apply(manifest, "--wait")
+    assert machine.pod("greedy")["status"]["phase"] == "Running"
+    machine.delete("greedy")

@@ -118,7 +118,7 @@ class EmptyDirVolume(_Object):
     medium: Literal["", "Memory"] | None = None
     """Memory is a tmpfs that the pod's containers share."""
     size_limit: Quantity | None = None
-    """Only of a tmpfs."""
+    """A tmpfs gets no larger; a pod whose directory on the disk does is evicted."""
 
 
 class Volume(_Object):

@@ -12,7 +12,7 @@ class ResourceRequirements(Object):
     """What of the host a container may use, or all containers of a pod together."""
 
     limits: Quantities | None = None
-    """The most of each: `cpu`, `memory`, `hugepages-<size>`."""
+    """The most of each: `cpu`, `memory`, `hugepages-<size>`, and of a container `ephemeral-storage`."""
     requests: Quantities | None = None
     """What it is weighed by; the limits unless given."""
 

@@ -13,6 +13,7 @@ from podwright.manifest.faults import Fault
 from podwright.manifest.paths import in_brackets
 from podwright.manifest.restart import is_sidecar
 
+STORAGE = "ephemeral-storage"
 HUGE_PAGES = "hugepages-"
 """Followed by a quantity: the size of a page."""
 RESIZABLE = ("cpu", "memory")
@@ -157,8 +158,9 @@ def _quantity_faults(name: str, value: Any, field: str, *, of_pod: bool) -> Iter
     if of_pod and not (name in RESIZABLE or _is_huge(name)):
         yield Fault(field, "must be cpu, memory or hugepages-SIZE: containers share nothing else", value)
         return
-    if name not in RESIZABLE and not _is_huge(name):
-        reason = "not supported by this release of podwright, which knows cpu, memory and hugepages-SIZE; remove it"
+    if name not in (*RESIZABLE, STORAGE) and not _is_huge(name):
+        known = "cpu, memory, ephemeral-storage and hugepages-SIZE"
+        reason = f"not supported by this release of podwright, which knows {known}; remove it"
         yield Fault(field, reason, value)
         return
     try:

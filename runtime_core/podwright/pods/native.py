@@ -28,6 +28,7 @@ from podwright.pods import conditions, external, members, resources, settings, v
 from podwright.pods.life import compile_life, message_bind
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
+from podwright.pods.storage import storage_plan
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
 from podwright.trees import remove_tree
@@ -223,6 +224,7 @@ class NativePods:
             "backOff": members.BACK_OFF,
             "gracePeriod": spec["terminationGracePeriodSeconds"],
             "activeDeadline": 1000 * spec.get("activeDeadlineSeconds", 0),
+            "storage": storage_plan(record),
             "cgroups": cgroups,
             "shmSize": SHM_SIZE,
             "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),
