@@ -257,7 +257,7 @@ static void schedule(struct supervisor *supervisor, struct container *container,
 		return;
 	if (container->want_restart) {
 		container->phase = PHASE_WAITING;
-		container->start_at = now;
+		container->start_at = container->held ? INT64_MAX : now;
 	} else if (restart_wanted(container->member, end->exit_code) ||
 		   (container->unhealthy && container->member->restart != RESTART_NEVER)) {
 		container->phase = PHASE_WAITING;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "steps.h"
+#include "storage.h"
 
 #define SANDBOX_VERSION 3
 
@@ -163,7 +164,7 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 {
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "backOff",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "runtime",
-					     "memoryVolumes", "activeDeadline",
+					     "memoryVolumes", "activeDeadline", "storage",
 					     NULL };
 	int64_t version;
 	if (json_only(root, known, failure) < 0 ||
@@ -177,7 +178,7 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_network(plan, root, failure) < 0 ||
 	    read_members(plan, root, failure) < 0 ||
 	    json_list(root, "memoryVolumes", &plan->memory_volumes, failure) < 0 ||
-	    check_memory_volumes(plan->memory_volumes, failure) < 0)
+	    check_memory_volumes(plan->memory_volumes, failure) < 0 || storage_plan_read(&plan->storage, root, failure) < 0)
 		return -1;
 	return read_runtime(&plan->runtime, root, failure);
 }

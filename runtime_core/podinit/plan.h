@@ -42,6 +42,12 @@ struct runtime_plan {
 	bool inherits_cgroups;	   // it leaves a container in its own cgroups; else it enters linux.cgroupsPath
 };
 
+// How much the pod's files may take, every `period` milliseconds.
+struct storage_plan {
+	int64_t period;
+	const struct json *paths, *bounds; // a bound: its limit in bytes, indices of paths, and what exceeding it is called
+};
+
 // The strings of all belong to the document.
 struct sandbox_plan {
 	struct json_document document;
@@ -50,6 +56,7 @@ struct sandbox_plan {
 	int64_t grace, shm_size;
 	int64_t deadline; // ms of the pod's whole life; 0: none
 	const struct json *cgroups, *memory_volumes;
+	struct storage_plan storage;
 	struct member members[MAX_CONTAINERS]; // in the order in which they start
 	size_t count;
 	bool networked;

@@ -79,7 +79,7 @@ void containers_stop(struct supervisor *supervisor, int64_t grace)
 	}
 }
 
-void container_update(struct supervisor *supervisor, struct container *container, int64_t grace)
+void container_update(struct supervisor *supervisor, struct container *container, int64_t grace, bool hold)
 {
 	container->backoff = (struct backoff){ 0 };
 	supervisor->dirty = true; // whatever follows, somebody waits for it
@@ -89,11 +89,12 @@ void container_update(struct supervisor *supervisor, struct container *container
 	if (supervisor->ending != ENDING_NOT) // it shall not run any more
 		return;
 	container->want_restart = true;
+	container->held = hold;
 	tell(supervisor, container, "Container", " definition changed, will be restarted");
 	container_stop(supervisor, container, grace);
 	if (container->pid == 0) {
 		container->phase = PHASE_WAITING;
-		container->start_at = monotonic_ms();
+		container->start_at = hold ? INT64_MAX : monotonic_ms();
 	}
 }
 

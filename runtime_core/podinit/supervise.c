@@ -28,6 +28,7 @@
 #include "sandbox.h"
 #include "self.h"
 #include "state.h"
+#include "storage.h"
 
 #define READY_FD 3
 #define OOM_SCORE_ADJ "-999"
@@ -60,6 +61,8 @@ static void reap(struct supervisor *supervisor)
 			supervisor->stopping = true;
 			containers_stop(supervisor, 0);
 		}
+		if (storage_reaped(supervisor, &info))
+			continue;
 		for (size_t i = 0; i < supervisor->count; i++)
 			if (reaped(supervisor, &supervisor->containers[i], &info))
 				break;
@@ -103,6 +106,8 @@ static int next_timeout(const struct supervisor *supervisor, int64_t now)
 {
 	bool ends = supervisor->stopping || supervisor->ending != ENDING_NOT;
 	int64_t next = ends ? INT64_MAX : supervisor->deadline;
+	if (storage_next(supervisor) < next)
+		next = storage_next(supervisor);
 	for (size_t i = 0; i < supervisor->count; i++) {
 		const struct container *container = &supervisor->containers[i];
 		if (container->pid > 0 && container->kill_at > 0 && container->kill_at < next)
@@ -132,6 +137,7 @@ static void act(struct supervisor *supervisor)
 {
 	struct failure failure;
 	int64_t now = monotonic_ms();
+	storage_tick(supervisor, now);
 	order_end(supervisor, now);
 	for (size_t i = 0; i < supervisor->count; i++)
 		container_tick(supervisor, &supervisor->containers[i], now);
@@ -289,6 +295,7 @@ static int start_pod(struct supervisor *supervisor, struct failure *failure)
 static void end_pod(struct supervisor *supervisor)
 {
 	struct failure failure;
+	storage_end(supervisor);
 	if (sandbox_end(supervisor, &supervisor->stop_failure) < 0)
 		dprintf(STDERR_FILENO, "%s\n", supervisor->stop_failure.reason);
 	if (supervisor->listener.fd >= 0 && state_write(supervisor, &failure) < 0) // no PID in it lives any more

@@ -82,6 +82,7 @@ struct container {
 	pid_t pid; // ours to reap, so the number cannot be reused under us
 	struct external external;
 	bool want_restart; // an update stops it in order to start it
+	bool held;	   // not before the next update
 	bool started_once;
 	bool ran;     // its program was executed once
 	bool settled; // its first start succeeded or failed: the next container's turn
@@ -105,12 +106,19 @@ struct container {
 	struct termination last, previous;
 };
 
+struct storage {
+	pid_t pid;	      // of the process that adds up; 0: none
+	int64_t due;	      // when the next one starts, monotonic ms
+	const char *exceeded; // what is said of it; NULL: nothing is
+};
+
 // Why no container of the pod is started any more, though its supervisor goes on.
 enum ending {
 	ENDING_NOT,
 	ENDING_COMPLETE,    // all main containers ended for good
 	ENDING_INIT_FAILED, // one of those before them did, and failed
 	ENDING_DEADLINE,    // the pod lived for too long
+	ENDING_EVICTED,	    // it took too much of the disk
 };
 
 struct supervisor {
@@ -125,6 +133,7 @@ struct supervisor {
 	size_t count;
 	struct container *containers;
 	struct client *clients;
+	struct storage storage;
 	enum ending ending;
 	bool stopping, lost, dirty;
 	struct failure stop_failure; // what a stop could not undo; empty: nothing

@@ -62,6 +62,7 @@ KUBERNETES = {
     "ConfigMapEnvSource": "name optional",
     "SecretEnvSource": "name optional",
     "ResourceRequirements": "limits requests claims",
+    "ContainerResizePolicy": "resourceName restartPolicy",
     "SecurityContext": (
         "capabilities privileged seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot "
         "readOnlyRootFilesystem allowPrivilegeEscalation procMount seccompProfile appArmorProfile"

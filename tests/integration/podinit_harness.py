@@ -188,6 +188,7 @@ class Pod:
             "shmSize": 1 << 20,
             "memoryVolumes": [],
             "activeDeadline": 0,
+            "storage": {"period": 10_000, "paths": [], "bounds": []},
             "network": None,
             "containers": self.containers,
             "runtime": None,

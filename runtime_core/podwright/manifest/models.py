@@ -26,12 +26,12 @@ from podwright.manifest.config_models import (
 from podwright.manifest.model import DnsSubdomain, Quantity
 from podwright.manifest.model import Object as _Object
 from podwright.manifest.probe_models import Lifecycle, PodReadinessGate, Probe
+from podwright.manifest.resource_models import ContainerResizePolicy, Quantities, ResourceRequirements
 from podwright.manifest.scheduling_models import Affinity, Toleration
 
 DnsLabel = Annotated[str, Field(pattern=names.DNS_LABEL, max_length=names.LABEL_LENGTH)]
 DnsLabelOrNothing = Annotated[str, Field(pattern=names.DNS_LABEL_OR_NOTHING, max_length=names.LABEL_LENGTH)]
 Image = Annotated[str, Field(pattern=names.IMAGE, max_length=names.IMAGE_LENGTH)]
-Quantities = dict[str, Quantity]
 UserId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 GracePeriod = Annotated[int, Field(ge=0, le=limits.MAX_GRACE_PERIOD_SECS)]
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
@@ -57,15 +57,6 @@ class ContainerPort(_Object):
     """Unique within the container."""
     protocol: Literal["TCP", "UDP", "SCTP"] | None = None
     """TCP unless given."""
-
-
-class ResourceRequirements(_Object):
-    """CPU and memory of a container."""
-
-    limits: Quantities | None = None
-    """The most that the container may use: `cpu`, `memory`."""
-    requests: Quantities | None = None
-    """What the container is weighed by: `cpu`, `memory`; the limits unless given."""
 
 
 class Capabilities(_Object):
@@ -127,7 +118,7 @@ class EmptyDirVolume(_Object):
     medium: Literal["", "Memory"] | None = None
     """Memory is a tmpfs that the pod's containers share."""
     size_limit: Quantity | None = None
-    """Only of a tmpfs."""
+    """A tmpfs gets no larger; a pod whose directory on the disk does is evicted."""
 
 
 class Volume(_Object):
@@ -181,7 +172,7 @@ class _ContainerFields(_Object):
     ports: list[ContainerPort] | None = None
     """Ports that the container listens on; informational."""
     resources: ResourceRequirements | None = None
-    """CPU and memory."""
+    """Processors, memory, huge pages, disk."""
     security_context: SecurityContext | None = None
     """User, capabilities, system calls."""
     volume_mounts: list[VolumeMount] | None = None
@@ -213,6 +204,8 @@ class Container(_ContainerFields):
     """Unique within the pod."""
     image: Image
     """Image reference; without a registry, docker.io."""
+    resize_policy: list[ContainerResizePolicy] | None = None
+    """For which new resources the container starts again."""
     restart_policy: RestartPolicy | None = None
     """When this container is started again after it ended; as the pod says unless given."""
     restart_policy_rules: Annotated[list[RestartRule], Field(max_length=limits.MAX_RESTART_RULES)] | None = None
@@ -295,6 +288,8 @@ class PodSpec(_Object):
     """Operating system of the containers."""
     security_context: PodSecurityContext | None = None
     """User and system calls of all containers."""
+    resources: ResourceRequirements | None = None
+    """Of all containers together; each may use what of it the others leave."""
     volumes: Volumes | None = None
     """What the containers can mount."""
     image_pull_secrets: list[LocalObjectReference] | None = None

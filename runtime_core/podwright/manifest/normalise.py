@@ -18,7 +18,7 @@ from podwright.manifest import (
     lone,
     names,
     probes,
-    quantity,
+    resources,
     restart,
     rules,
     security,
@@ -135,6 +135,7 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
             ],
             securityContext=context,
             readinessGates=[{"conditionType": gate["conditionType"]} for gate in spec.get("readinessGates") or ()],
+            resources=resources.pod_normal(spec, "spec.resources", warnings),
             imagePullSecrets=[{"name": secret["name"]} for secret in spec.get("imagePullSecrets") or ()],
             volumes=sorted(map(volumes.normal, spec.get("volumes") or ()), key=lambda volume: str(volume["name"])),
         ),
@@ -171,7 +172,8 @@ def _container(
             (_port(port) for port in container.get("ports") or []),
             key=lambda port: (port["containerPort"], port["protocol"]),
         ),
-        resources=_resources(container.get("resources") or {}, f"{field}.resources", warnings),
+        resources=resources.normal(container.get("resources") or {}, f"{field}.resources", warnings),
+        resizePolicy=resources.normal_policy(container),
         **_message(container),
         startupProbe=probes.normal(container.get("startupProbe")),
         livenessProbe=probes.normal(container.get("livenessProbe")),
@@ -218,25 +220,6 @@ def _env(env: list[dict[str, Any]], container: str) -> list[dict[str, Any]]:
         ordered[name] = normal[name]
         waiting.remove(name)
     return list(ordered.values())
-
-
-def _resources(resources: dict[str, Any], field: str, warnings: list[str]) -> dict[str, dict[str, str]]:
-    limits = _quantities(resources.get("limits") or {}, f"{field}.limits", warnings)
-    requests = _quantities(resources.get("requests") or {}, f"{field}.requests", warnings)
-    return _filled(limits=limits, requests=limits | requests)
-
-
-def _quantities(quantities: dict[str, Any], field: str, warnings: list[str]) -> dict[str, str]:
-    """Return canonical quantities, rounded up to what the kernel can count: millicores and bytes."""
-    result = {}
-    for name, value in quantities.items():
-        nano = quantity.parse(value)
-        step = quantity.MILLI if name == "cpu" else quantity.NANO
-        whole = -(-nano // step) * step
-        result[name] = quantity.canonical(whole, binary=name == "memory")
-        if whole != nano:
-            warnings.append(f"{field}[{name}]: {value} is rounded up to {result[name]}")
-    return result
 
 
 def _filled(**fields: Any) -> dict[str, Any]:

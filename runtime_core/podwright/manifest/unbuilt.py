@@ -57,13 +57,10 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "resourceClaims": _PLAIN,
         "workloadRef": Refused(_CLUSTER),
         "schedulingGroup": Refused(_CLUSTER),
-        "resources": Refused("remove it, and set the resources of each container"),
     },
     "NodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "PodAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "Container": {
-        # NotRequired is what happens here: new limits are written to the running container's cgroup.
-        "resizePolicy": Refused(is_off=lambda value: _restart_policies(value) <= {"NotRequired"}),
         "volumeDevices": _PLAIN,
         "stdin": _PLAIN,
         "stdinOnce": _PLAIN,
@@ -137,6 +134,10 @@ REFUSED: dict[str, dict[str, Refused]] = {
 }
 REFUSED["LoneContainer"] = {
     **REFUSED["Container"],
+    "resizePolicy": Refused(
+        "remove it: the container goes on with its new limits",
+        lambda value: _restart_policies(value) <= {"NotRequired"},
+    ),
     "terminationMessagePath": Refused(is_off=lambda value: value in ("", "/dev/termination-log")),
     "terminationMessagePolicy": Refused(is_off=lambda value: value in ("", "File")),
     **dict.fromkeys(("restartPolicyRules", "startupProbe", "livenessProbe", "readinessProbe", "lifecycle"), _PLAIN),

@@ -46,9 +46,9 @@ def normal(volume: dict[str, Any]) -> dict[str, Any]:
         return {"name": volume["name"], **config}
     given = volume.get("emptyDir") or {}
     empty = {"medium": given["medium"]} if given.get("medium") else {}
-    if given.get("sizeLimit") is not None:
-        whole = quantity.units(quantity.parse(given["sizeLimit"])) * quantity.NANO
-        empty["sizeLimit"] = quantity.canonical(whole, binary=True)
+    size = quantity.parse(given["sizeLimit"]) if given.get("sizeLimit") is not None else 0
+    if size:  # 0 is no limit, as it is to a kubelet
+        empty["sizeLimit"] = quantity.canonical(quantity.units(size) * quantity.NANO, binary=True)
     return {"name": volume["name"], "emptyDir": empty}
 
 
@@ -78,13 +78,10 @@ def _size_faults(empty: dict[str, Any], field: str) -> Iterator[Fault]:
     limit = empty.get("sizeLimit")
     if limit is None:
         return
-    if empty.get("medium") != "Memory":
-        yield Fault(field, "cannot be enforced on a disk; use medium: Memory, or remove it", limit)
-        return
     try:
         size = quantity.parse(limit)
     except ValueError as error:
         yield Fault(field, str(error), limit)
     else:
-        if size <= 0:
-            yield Fault(field, "must be more than 0", limit)
+        if size < 0:
+            yield Fault(field, "must not be negative", limit)

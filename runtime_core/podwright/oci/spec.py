@@ -32,6 +32,7 @@ _HANDLED = frozenset(
         "workingDir",
         "ports",  # informational
         "resources",  # in Cgroup.limits
+        "resizePolicy",  # the planner's
         "restartPolicy",  # this and what follows is the supervisor's
         "restartPolicyRules",
         "terminationMessagePath",

@@ -39,6 +39,7 @@ TABLE = {
     "spec.hostname": RECREATE,
     "spec.hostAliases": RECREATE,
     "spec.securityContext": RECREATE,
+    "spec.resources": IN_PLACE,  # resize.py knows what cannot change so
     "spec.volumes": RECREATE,
     "spec.readinessGates": NONE,
     "spec.imagePullSecrets": NONE,  # matters when an image is pulled
@@ -53,7 +54,8 @@ TABLE = {
     "spec.containers.env": _RESTART,
     "spec.containers.imagePullPolicy": IN_PLACE,
     "spec.containers.ports": IN_PLACE,
-    "spec.containers.resources": IN_PLACE,
+    "spec.containers.resources": IN_PLACE,  # unless its resizePolicy, or resize.py, says otherwise
+    "spec.containers.resizePolicy": IN_PLACE,
     "spec.containers.restartPolicy": RECREATE,
     "spec.containers.restartPolicyRules": RECREATE,
     "spec.containers.securityContext": _RESTART,

@@ -4,33 +4,31 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from podwright.cgroups.hierarchy import detect
-from podwright.cgroups.limits import Limits, Resources, container_limits, pod_limits
+from podwright.cgroups.limits import Limits
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
 from podwright.errors import AgentError, HostError
 from podwright.files import canonical_json, make_folders, write_atomic
 from podwright.images.store import Image, ImageStore
-from podwright.manifest import quantity
 from podwright.manifest.config_volumes import is_config
 from podwright.manifest.expand import expand
 from podwright.manifest.lone import is_stopped
 from podwright.manifest.names import hostname_of
-from podwright.manifest.qos import qos_class
-from podwright.manifest.restart import is_sidecar
 from podwright.network import etc_files, host, veth
 from podwright.network.subnet import parse
-from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
+from podwright.oci.oom import allowed_oom_score_adj, host_memory
 from podwright.oci.plan import compile_plan
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import conditions, external, members, settings, volumes
+from podwright.pods import conditions, external, members, resources, settings, volumes
 from podwright.pods.life import compile_life, message_bind
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
+from podwright.pods.storage import storage_plan
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
 from podwright.trees import remove_tree
@@ -64,6 +62,7 @@ class NativePods:
     def check(self, record: Record, images: dict[str, Image]) -> None:
         """Refuse what this host, or an image, cannot give; touches nothing."""
         settings.check(record, images, self._images, self._config.root)
+        self._limits(record)
         from podwright.pods import environment, projection  # here as below: whoever finds a pod unchanged needs none
 
         sources, facts = self._sources(record), self._facts(record, "")
@@ -95,9 +94,32 @@ class NativePods:
         self.supervisor(record.uid).start((lambda pod: self._fill(record, pod)) if has_content else None)
 
     def update(self, record: Record, images: dict[str, Image], restart: list[str]) -> None:
-        """Give all containers the limits of the new record, and restart some of them from their new plans."""
+        """Give all containers the limits of the new record, and restart some of them from their new plans.
+
+        Those that get other limits by a restart get them while they do not run.
+        """
+        groups, grace = self._cgroups(), record.pod["spec"]["terminationGracePeriodSeconds"]
+        pod, containers = self._limits(record)
+        held = groups.differ(record.uid, {name: containers[name] for name in restart})
+        with groups.resizing(record.uid, pod):
+            groups.apply(record.uid, {name: limits for name, limits in containers.items() if name not in held})
+            if held:
+                self.supervisor(record.uid).hold(held, grace)
+                groups.apply(record.uid, {name: containers[name] for name in held})
+            self._renew(record, images, restart, groups)
+            if restart:
+                self.supervisor(record.uid).update(restart, grace)
+
+    def check_update(self, record: Record, restart: Collection[str]) -> None:
+        """Refuse limits that what runs would not survive; the containers to ``restart`` stop before theirs change."""
         groups = self._cgroups()
-        groups.update(record.uid, *self._limits(record))
+        pod, containers = self._limits(record)
+        groups.check(pod, containers)
+        fields = {item["name"]: resources.memory_field(record, item) for item in record.all_containers}
+        groups.check_memory(record.uid, pod, containers, fields, restart)
+
+    def _renew(self, record: Record, images: dict[str, Image], restart: list[str], groups: CgroupManager) -> None:
+        """Write what the containers that restart will find, and the content of the pod's volumes."""
         runtime = external.recorded_entry(self._store.pod_dir(record.uid))
         address = self._addresses.all().get(record.uid, "") if restart else ""
         for container in record.all_containers:
@@ -109,9 +131,6 @@ class NativePods:
         if any(map(is_config, settings.volumes_of(record))):
             with self.supervisor(record.uid).folder() as pod:
                 self._fill(record, pod)
-        if restart:
-            grace = record.pod["spec"]["terminationGracePeriodSeconds"]
-            self.supervisor(record.uid).update(restart, grace)
 
     def destroy(self, uid: str, grace: int) -> None:
         """Stop the pod and leave nothing of it but its folder, whatever of it is there."""
@@ -190,8 +209,7 @@ class NativePods:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
 
     def _limits(self, record: Record) -> tuple[Limits, dict[str, Limits]]:
-        pod = pod_limits(map(_resources, record.containers), self._config.pods_pids_limit, init=_init(record))
-        return pod, {container["name"]: _container_limits(container) for container in record.all_containers}
+        return resources.limits_of(record, self._config.pods_pids_limit)
 
     def _sandbox_plan(
         self, record: Record, cgroups: list[str], network: Mapping[str, object], runtime: dict[str, Any] | None
@@ -206,6 +224,7 @@ class NativePods:
             "backOff": members.BACK_OFF,
             "gracePeriod": spec["terminationGracePeriodSeconds"],
             "activeDeadline": 1000 * spec.get("activeDeadlineSeconds", 0),
+            "storage": storage_plan(record),
             "cgroups": cgroups,
             "shmSize": SHM_SIZE,
             "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),
@@ -252,11 +271,11 @@ class NativePods:
             container,
             ground.config,
             sandbox=Sandbox(record.uid, hostname_of(record.pod), pod_dir),
-            cgroup=Cgroup(groups.path(record.uid, name), cgroups, _container_limits(container)),
+            cgroup=Cgroup(groups.path(record.uid, name), cgroups, self._limits(record)[1][name]),
             user=settings.user_of(record, container, ground),
             security=rights,
             volumes=[*settings.volume_binds(record, container, pod_dir), message_bind(container, folder)],
-            oom_score_adj=_oom_score_adj(record, container),
+            oom_score_adj=allowed_oom_score_adj(resources.oom_score(record, container, host_memory())),
             declared=self._declared(record, container, address),
             expand=expand,
         )
@@ -279,37 +298,6 @@ class NativePods:
         _write_json(f"{folder}/plan.json", plan)
         _write_json(f"{folder}/exec.json", command)
         _write_json(f"{folder}/life.json", compile_life(container, address, grace))
-
-
-def _resources(container: dict[str, Any]) -> Resources:
-    """Return the numbers behind the quantities of a normalised container."""
-    resources = container.get("resources", {})
-    limits, requests = resources.get("limits", {}), resources.get("requests", {})
-    memory = limits.get("memory")
-    return Resources(
-        cpu_request=_millicores(requests.get("cpu")),
-        cpu_limit=_millicores(limits.get("cpu")),
-        memory_limit=None if memory is None else quantity.units(quantity.parse(memory)),
-    )
-
-
-def _init(record: Record) -> list[tuple[Resources, bool]]:
-    return [(_resources(container), is_sidecar(container)) for container in record.init_containers]
-
-
-def _container_limits(container: dict[str, Any]) -> Limits:
-    privileged = bool(container.get("securityContext", {}).get("privileged"))
-    return container_limits(_resources(container), all_devices=privileged)
-
-
-def _millicores(text: str | None) -> int | None:
-    return None if text is None else quantity.milli_units(quantity.parse(text))
-
-
-def _oom_score_adj(record: Record, container: dict[str, Any]) -> int:
-    request = container.get("resources", {}).get("requests", {}).get("memory", "0")
-    score = oom_score_adj(qos_class(record.all_containers), quantity.units(quantity.parse(request)), host_memory())
-    return allowed_oom_score_adj(score)
 
 
 def _write_json(path: str, value: object) -> None:

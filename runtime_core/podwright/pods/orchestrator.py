@@ -35,6 +35,9 @@ class PodManager(Protocol):
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers."""
 
+    def check_update(self, record: Record, restart: Collection[str]) -> None:
+        """Refuse what ``update`` would fail with, while all is as it was."""
+
     def update(self, record: Record, images: dict[str, Image], restart: list[str]) -> None:
         """Give all containers the limits of the new record, and restart some of them from it."""
 
@@ -148,6 +151,7 @@ class Orchestrator:
     def _update(self, plan: Plan, desired: Record) -> Record:
         images = self._pull(desired, plan.restart)
         record = desired._replace(state="running", images={**desired.images, **_resolved(desired, images)})
+        self._manager.check_update(record, plan.restart)
         if plan.restart or plan.in_place:
             self._begin(desired, plan.restart, plan.in_place)
         self._manager.update(record, images, plan.restart)

@@ -24,8 +24,8 @@ class Pod(NamedTuple):
     main: list[Status]
     alive: bool
     """Whether its supervisor lives."""
-    expired: bool = False
-    """Whether it was ended because it lived for too long."""
+    ended: bool = False
+    """Whether it was ended because it lived for too long, or took too much of the disk."""
     said: Sequence[dict[str, Any]] = ()
     """Conditions that others have set."""
 
@@ -44,7 +44,7 @@ def phase_of(pod: Pod) -> str:
     if not pod.alive:
         # Whether anything runs is unknown to Kubernetes' words only as Unknown; `plan` says what is wrong.
         return "Pending" if all("waiting" in state for state in states) else "Unknown"
-    if pod.expired:
+    if pod.ended:
         return "Failed"
     ended = [(container, _end(status)) for container, status in pod.before() if not is_sidecar(container)]
     failed = [(container, end) for container, end in ended if end and end["exitCode"] != 0]

@@ -11,15 +11,13 @@ from podwright.manifest import lone
 from podwright.manifest.names import image_name
 from podwright.manifest.qos import qos_class
 from podwright.manifest.restart import is_sidecar
+from podwright.pods import resources
 from podwright.pods.phase import Pod, conditions, phase_of
 from podwright.pods.store import Record
 
 _GONE = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "the container's supervisor is gone"}
 _MAX_MESSAGES = 12 << 10  # bytes of a pod's last words, as the kubelet
-_EXPIRED = {
-    "reason": "DeadlineExceeded",
-    "message": "Pod was active on the node longer than the specified deadline",
-}
+_EXPIRED = "Pod was active on the node longer than the specified deadline"
 
 
 def pod_object(
@@ -51,7 +49,9 @@ def is_ready(pod: dict[str, Any]) -> bool:
 
 
 def not_ready_reason(pod: dict[str, Any]) -> str:
-    """Say in one clause for each container that is not ready, or has not done its work, why that is so."""
+    """Say why the pod was ended, or in one clause for each container that is not ready why that is so."""
+    if "message" in pod["status"]:
+        return f"{pod['status']['reason']}: {pod['status']['message'].strip()}"
     reasons = []
     for status in (*pod["status"].get("initContainerStatuses", ()), *pod["status"]["containerStatuses"]):
         kind, detail = next(iter(status["state"].items()))
@@ -80,19 +80,20 @@ def _status(
         if not is_sidecar(container):  # ready means done
             own["ready"] = own["state"].get("terminated", {}).get("exitCode") == 0
     started = state["startedAt"] if state else record.created_at
-    expired = bool(state and state.get("reason") == _EXPIRED["reason"])
-    pod = Pod(record, init, containers, alive=state is not None, expired=expired, said=said)
+    reason = (state or {}).get("reason")
+    pod = Pod(record, init, containers, alive=state is not None, ended=reason is not None, said=said)
     phase = phase_of(pod)
     status: dict[str, Any] = {
         "phase": phase,
         "conditions": conditions(pod, phase, started),
         "hostIP": host_address,
         "startTime": started,
-        "qosClass": qos_class(record.all_containers),
+        "qosClass": qos_class(record.pod["spec"]),
         "containerStatuses": containers,
+        **resources.pod_status(record.pod["spec"]),
     }
-    if expired:
-        status |= _EXPIRED
+    if state and reason:
+        status |= {"reason": reason, "message": state.get("message", _EXPIRED)}
     if init:
         status["initContainerStatuses"] = init
     if address and state:
@@ -119,6 +120,7 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
         "restartCount": live["restartCount"] if live else 0,
         "image": image.get("reference", container.get("image", "")),
         "imageID": f"{image_name(image['reference'])}@{image['digest']}" if image else "",
+        **resources.container_status(container),
     }
     if live and live["containerID"]:
         status["containerID"] = f"podwright://{live['containerID']}"
