@@ -99,7 +99,8 @@ options:
     type: list
     elements: dict
   volume_mounts:
-    description: Where the container sees the volumes, each with C(name), C(mountPath), and C(readOnly) if wanted.
+    description: Where the container sees the volumes, each with C(name), C(mountPath), and if wanted C(readOnly),
+      C(subPath) or C(subPathExpr).
     type: list
     elements: dict
     aliases: [volumeMounts]

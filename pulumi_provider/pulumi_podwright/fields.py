@@ -208,3 +208,5 @@ class VolumeMount(TypedDict):
     name: Input[str]
     mountPath: Input[str]
     readOnly: NotRequired[Input[bool]]
+    subPath: NotRequired[Input[str]]
+    subPathExpr: NotRequired[Input[str]]

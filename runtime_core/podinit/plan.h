@@ -72,7 +72,8 @@ struct container_plan {
 	struct process_plan process;
 	const char *name, *hash;
 	int64_t stop_signal;
-	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *net_devices, *hooks;
+	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *net_devices, *hooks,
+		*sub_paths; // a volume and a path in it each
 	const char *state;		// for hooks, without its end
 	const char *oom_file, *oom_key; // NULL: nothing counts them
 };

@@ -230,6 +230,7 @@ class Pod:
             "state": "",
             "keyring": True,
             "netDevices": [],
+            "subPaths": [],
             "steps": default_steps(),
             **fields,
         }

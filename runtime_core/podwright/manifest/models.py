@@ -161,6 +161,10 @@ class VolumeMount(_Object):
     """Where it is in the container."""
     read_only: bool | None = None
     """Whether the container may only read; not so for what is mounted further down."""
+    sub_path: str | None = None
+    """Path in the volume that is mounted instead of all of it; a directory is made when nothing is there."""
+    sub_path_expr: str | None = None
+    """The same, with `$(NAME)` in it for variables of the container."""
 
 
 class _ContainerFields(_Object):

@@ -22,6 +22,7 @@ from podwright.manifest import (
     restart,
     rules,
     security,
+    volume_mounts,
     volumes,
 )
 from podwright.manifest.faults import Fault, error
@@ -156,7 +157,7 @@ def _container(
 ) -> dict[str, Any]:
     image = container.get("image")
     default = image and ("Always" if names.image_tag(image) == "latest" else "IfNotPresent")
-    mounts = map(volumes.normal_mount, container.get("volumeMounts") or ())
+    mounts = map(volume_mounts.normal, container.get("volumeMounts") or ())
     return _filled(
         name=container["name"],
         image=image,

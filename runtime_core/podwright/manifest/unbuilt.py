@@ -129,8 +129,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "podCertificate": Refused(_CLUSTER, _never),
     },
     "VolumeMount": {
-        "subPath": Refused("remove it, and make a hostPath volume of what lies below"),
-        "subPathExpr": Refused("remove it, and make a hostPath volume of what lies below"),
         "mountPropagation": Refused(is_off=lambda value: value in ("", "None")),
         "recursiveReadOnly": Refused(is_off=lambda value: value in ("", "Disabled")),
     },

@@ -27,7 +27,7 @@ from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
 from podwright.oci.plan import compile_plan
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import conditions, external, members, settings, volumes
+from podwright.pods import conditions, external, members, settings, volume_mounts, volumes
 from podwright.pods.life import compile_life, message_bind
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
@@ -66,9 +66,10 @@ class NativePods:
         settings.check(record, images, self._images, self._config.root)
         from podwright.pods import environment, projection  # here as below: whoever finds a pod unchanged needs none
 
-        sources, facts = self._sources(record), self._facts(record, "")
+        sources, facts = self._sources(record), self._facts(record, self._gateway)  # in place of the pod's own address
         for field, container in containers_of(record.pod):
-            environment.declared(container, field, sources, facts)
+            variables = environment.declared(container, field, sources, facts)
+            volume_mounts.mounts_of(record, container, field, variables, "")
         for volume in settings.volumes_of(record):
             projection.files(volume, sources, facts)
 
@@ -167,11 +168,10 @@ class NativePods:
 
         return Facts(record.pod, record.uid, address, self._gateway, self._config.root)
 
-    def _declared(self, record: Record, container: dict[str, Any], address: str) -> dict[str, str]:
+    def _declared(self, record: Record, container: dict[str, Any], where: str, address: str) -> dict[str, str]:
         from podwright.pods.environment import declared
 
-        field = next(field for field, item in containers_of(record.pod) if item["name"] == container["name"])
-        return declared(container, field, self._sources(record), self._facts(record, address))
+        return declared(container, where, self._sources(record), self._facts(record, address))
 
     def _fill(self, record: Record, pod: str) -> None:
         """Write the files of configuration into the pod's folder, as its supervisor sees it: into memory."""
@@ -247,6 +247,9 @@ class NativePods:
         ground = settings.ground_of(container, image, self._images)
         rights = settings.security_settings(record, container)
         seccomp = settings.seccomp_filter(record, container, rights, self._config.root)
+        where = next(field for field, item in containers_of(record.pod) if item["name"] == name)
+        declared = self._declared(record, container, where, address)
+        mounts = volume_mounts.mounts_of(record, container, where, declared, pod_dir)
         spec = container_spec(
             record.pod,
             container,
@@ -255,9 +258,9 @@ class NativePods:
             cgroup=Cgroup(groups.path(record.uid, name), cgroups, _container_limits(container)),
             user=settings.user_of(record, container, ground),
             security=rights,
-            volumes=[*settings.volume_binds(record, container, pod_dir), message_bind(container, folder)],
+            volumes=[*mounts.binds, message_bind(container, folder)],
             oom_score_adj=_oom_score_adj(record, container),
-            declared=self._declared(record, container, address),
+            declared=declared,
             expand=expand,
         )
         plan = compile_plan(
@@ -269,6 +272,7 @@ class NativePods:
             cgroups=cgroups,
             oom_events=groups.oom_events(record.uid, name),
             seccomp=seccomp,
+            sub_paths=mounts.sub_paths,
         )
         command = compile_command(spec, cgroups=cgroups, seccomp=seccomp)
         for part in ("rootfs", "rw", "logs"):

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a container's ``volumeMounts`` are carried out: bind mounts of a volume, or of what lies inside one.
+
+What lies inside is mounted by ``podinit`` (``subpath.c``), which looks it up where no container can mislead it. The
+runtime-spec's mounts, for whatever runtime, have that place as their source::
+
+    <pod>/containers/<name>/subpaths/<index>
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from podwright.manifest.config_volumes import is_config
+from podwright.manifest.expand import expand, references
+from podwright.manifest.volume_mounts import sub_path_fault
+from podwright.oci.mounts import Bind
+from podwright.pods import volumes
+from podwright.pods.sources import config_error
+from podwright.pods.store import Record
+
+Container = Mapping[str, Any]
+
+
+class Mounts(NamedTuple):
+    """The volumes of a container."""
+
+    binds: list[Bind]
+    sub_paths: list[tuple[str, str]]
+    """Volume and path below it, by their index."""
+
+
+def mounts_of(record: Record, container: Container, where: str, declared: Mapping[str, str], pod_dir: str) -> Mounts:
+    """Return how the volumes that a container mounts are mounted.
+
+    ``where`` is the container's path and ``declared`` its variables. Raises ManifestError, naming the field, for a
+    ``subPathExpr`` with a variable that is not there or is empty, and for one that leads out of its volume.
+    """
+    known = {volume["name"]: volume for volume in record.pod["spec"].get("volumes", ())}
+    found = Mounts([], [])
+    for mount in container.get("volumeMounts", ()):
+        volume = known[mount["name"]]
+        source = volumes.source(volume, pod_dir)
+        inside = _inside(mount, f"{where}.volumeMounts[{mount['mountPath']}]", declared)
+        if inside:
+            found.sub_paths.append((source, inside))
+            source = f"{pod_dir}/containers/{container['name']}/subpaths/{len(found.sub_paths) - 1}"
+        read_only = bool(mount.get("readOnly")) or is_config(volume)  # which Kubernetes lets nobody write
+        found.binds.append(Bind(source, mount["mountPath"], ("rprivate", "ro" if read_only else "rw")))
+    return found
+
+
+def _inside(mount: Mapping[str, Any], where: str, declared: Mapping[str, str]) -> str:
+    """Return the path below the volume's own that a mount shows; "" for all of it."""
+    if "subPathExpr" not in mount:
+        return str(mount.get("subPath", ""))
+    field, given = f"{where}.subPathExpr", str(mount["subPathExpr"])
+    missing = {name for name in references(given) if not declared.get(name)}  # an empty one too, as in Kubernetes
+    if missing:
+        reason = f"missing value for {', '.join(sorted(missing))}; declare it in the container's env"
+        raise config_error(field, reason, given)
+    path = expand(given, declared)
+    wrong = sub_path_fault(path)
+    if wrong:
+        raise config_error(field, f"is {path!r} with its variables, but {wrong}", given)
+    return path

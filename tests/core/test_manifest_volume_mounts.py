@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``volumeMounts``: what is refused, and the normal form."""
+
+from typing import Any
+
+import pytest
+
+from manifesttools import SMALL, with_container
+from podwright.errors import ManifestError
+from podwright.manifest.normalise import normalise
+from podwright.pods.store import Record
+from podwright.pods.volume_mounts import mounts_of
+
+WHERE = "spec.containers[server]"
+
+
+def manifest(mount: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return the small pod whose container mounts an emptyDir."""
+    given = with_container(volumeMounts=[{"name": "data", "mountPath": "/data", **mount}], **fields)
+    given["spec"]["volumes"] = [{"name": "data"}]
+    return given
+
+
+def normal(mount: dict[str, Any]) -> dict[str, Any]:
+    """Return the normal form of what a mount has beside name and mountPath."""
+    (found,) = normalise(manifest(mount)).pod["spec"]["containers"][0]["volumeMounts"]
+    return {key: value for key, value in found.items() if key not in ("name", "mountPath")}
+
+
+def refused(mount: dict[str, Any], **fields: Any) -> str:
+    with pytest.raises(ManifestError) as caught:
+        normalise(manifest(mount, **fields))
+    return caught.value.message.removeprefix("spec.containers[0].volumeMounts[0].")
+
+
+@pytest.mark.parametrize(
+    ("mount", "expected"),
+    [
+        ({"subPath": "a//b/./c/"}, {"subPath": "a/b/c"}),
+        ({"subPath": "..a"}, {"subPath": "..a"}),
+        ({"subPath": "."}, {}),
+        ({"subPath": "", "subPathExpr": ""}, {}),
+        ({"subPathExpr": "$(POD)/x"}, {"subPathExpr": "$(POD)/x"}),
+        ({"subPath": None, "readOnly": True}, {"readOnly": True}),
+    ],
+)
+def test_normal_form(mount: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert normal(mount) == expected
+
+
+@pytest.mark.parametrize(
+    ("mount", "reason"),
+    [
+        ({"subPath": "/a"}, "subPath: must be a relative path without '..'"),
+        ({"subPath": "a/../b"}, "subPath: must be a relative path without '..'"),
+        ({"subPathExpr": "../$(A)"}, "subPathExpr: must be a relative path without '..'"),
+        ({"subPathExpr": "$(A)", "subPath": "a"}, "subPathExpr: cannot stand beside subPath; remove one of them"),
+        ({"subPath": 1}, "subPath: must be a string"),
+    ],
+)
+def test_what_cannot_be(mount: dict[str, Any], reason: str) -> None:
+    assert refused(mount).startswith(reason)
+
+
+def mounts(mount: dict[str, Any], **declared: str) -> Any:
+    pod = normalise(manifest(mount)).pod
+    record = Record("u", "running", pod, 1, {}, "")
+    return mounts_of(record, record.containers[0], WHERE, declared, "/pod")
+
+
+def test_a_sub_path_is_mounted_from_where_it_was_looked_up() -> None:
+    found = mounts({"subPathExpr": "$(POD)/$$(x)", "readOnly": True}, POD="web")
+    assert found.sub_paths == [("/pod/volumes/data", "web/$(x)")]
+    assert found.binds == [("/pod/containers/server/subpaths/0", "/data", ("rprivate", "ro"))]
+    assert mounts({}) == ([("/pod/volumes/data", "/data", ("rprivate", "rw"))], [])
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [
+        ({}, "missing value for A, B; declare it in the container's env"),
+        ({"A": "", "B": "x"}, "missing value for A; "),
+        ({"A": "x", "B": ".."}, "is 'x/..' with its variables, but must be a relative path without '..'"),
+        ({"A": "/etc", "B": "x"}, "is '/etc/x' with its variables, but must be a relative path without '..'"),
+    ],
+)
+def test_an_expression_that_gives_no_path(declared: dict[str, str], reason: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        mounts({"subPathExpr": "$(A)/$(B)"}, **declared)
+    assert caught.value.message.startswith(
+        f"{WHERE}.volumeMounts[/data].subPathExpr: CreateContainerConfigError: {reason}"
+    )
+
+
+def test_the_small_pod_has_no_mounts() -> None:
+    assert "volumeMounts" not in normalise(SMALL).pod["spec"]["containers"][0]
