@@ -116,7 +116,10 @@ _pod_context = _object(
         "runAsNonRoot": st.just(False) | st.none(),
         "supplementalGroups": st.lists(st.integers(0, 3), max_size=3) | st.none(),
         "seccompProfile": _profile,
-        "sysctls": st.just([]),
+        "supplementalGroupsPolicy": st.sampled_from(["Merge", "Strict", None]),
+        "fsGroup": _id,
+        "fsGroupChangePolicy": st.sampled_from(["Always", "OnRootMismatch", None]),
+        "sysctls": st.sampled_from([[], None, [{"name": "net/core/somaxconn", "value": "1"}]]),
     },
 )
 _mode = st.sampled_from([None, 0, 0o400, 0o644, 420.0])

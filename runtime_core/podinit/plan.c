@@ -146,12 +146,13 @@ static int read_backoff(struct backoff_plan *backoff, const struct json *root, s
 
 static int check_memory_volumes(const struct json *volumes, struct failure *failure)
 {
-	static const char *const known[] = { "path", "size", "content", NULL };
+	static const char *const known[] = { "path", "size", "content", "group", NULL };
 	for (const struct json *item = volumes->child; item; item = item->next) {
 		const char *path;
-		int64_t size;
+		int64_t size, group;
 		if (json_only(item, known, failure) < 0 || json_text(item, "path", &path, failure) < 0 ||
-		    json_integer(item, "size", 0, INT64_MAX, &size, failure) < 0)
+		    json_integer(item, "size", 0, INT64_MAX, &size, failure) < 0 ||
+		    (json_get(item, "group") && json_integer(item, "group", 0, INT32_MAX, &group, failure) < 0))
 			return -1;
 		if (strncmp(path, "volumes/", 8) != 0 || !is_label(path + 8))
 			return fail(failure, "memoryVolumes: %.80s is not a volume's folder", path);
@@ -159,11 +160,33 @@ static int check_memory_volumes(const struct json *volumes, struct failure *fail
 	return 0;
 }
 
+// Only what the pod's own network and IPC namespaces have for themselves.
+static bool is_sysctl(const struct json *row)
+{
+	const struct json *path = row->child;
+	if (row->type != JSON_ARRAY || row->count != 2 || path->type != JSON_STRING || path->next->type != JSON_STRING)
+		return false;
+	if (strstr(path->string, "..") || strlen(path->string) > MAX_SYSCTL)
+		return false;
+	return strncmp(path->string, "net/", 4) == 0 || strncmp(path->string, "kernel/", 7) == 0 ||
+		strncmp(path->string, "fs/mqueue/", 10) == 0;
+}
+
+static int read_sysctls(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
+{
+	if (json_list(root, "sysctls", &plan->sysctls, failure) < 0)
+		return -1;
+	for (const struct json *row = plan->sysctls->child; row; row = row->next)
+		if (!is_sysctl(row))
+			return fail(failure, "sysctls: one is no path of a pod's with a value");
+	return 0;
+}
+
 static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
 {
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "backOff",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "runtime",
-					     "memoryVolumes", "activeDeadline",
+					     "memoryVolumes", "activeDeadline", "sysctls",
 					     NULL };
 	int64_t version;
 	if (json_only(root, known, failure) < 0 ||
@@ -177,7 +200,7 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_network(plan, root, failure) < 0 ||
 	    read_members(plan, root, failure) < 0 ||
 	    json_list(root, "memoryVolumes", &plan->memory_volumes, failure) < 0 ||
-	    check_memory_volumes(plan->memory_volumes, failure) < 0)
+	    check_memory_volumes(plan->memory_volumes, failure) < 0 || read_sysctls(plan, root, failure) < 0)
 		return -1;
 	return read_runtime(&plan->runtime, root, failure);
 }

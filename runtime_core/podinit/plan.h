@@ -9,6 +9,7 @@
 
 #define MAX_CONTAINERS 32 // 16 of each list of a Pod; the agent's "update" has a bit for each
 #define MAX_GRACE 86400 // seconds
+#define MAX_SYSCTL 253
 #define NAME_SIZE 64    // an RFC 1123 label and its NUL
 
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
@@ -49,7 +50,7 @@ struct sandbox_plan {
 	struct backoff_plan backoff;
 	int64_t grace, shm_size;
 	int64_t deadline; // ms of the pod's whole life; 0: none
-	const struct json *cgroups, *memory_volumes;
+	const struct json *cgroups, *memory_volumes, *sysctls; // of these, path below /proc/sys and value each
 	struct member members[MAX_CONTAINERS]; // in the order in which they start
 	size_t count;
 	bool networked;

@@ -70,6 +70,7 @@ KUBERNETES = {
         "seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot supplementalGroups supplementalGroupsPolicy "
         "fsGroup sysctls fsGroupChangePolicy seccompProfile appArmorProfile seLinuxChangePolicy"
     ),
+    "Sysctl": "name value",
     "Capabilities": "add drop",
     "SeccompProfile": "type localhostProfile",
     "Volume": (

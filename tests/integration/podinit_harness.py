@@ -187,6 +187,7 @@ class Pod:
             "cgroups": [],
             "shmSize": 1 << 20,
             "memoryVolumes": [],
+            "sysctls": [],
             "activeDeadline": 0,
             "network": None,
             "containers": self.containers,

@@ -251,6 +251,15 @@ class PodOS(_Object):
     """Always linux."""
 
 
+class Sysctl(_Object):
+    """A kernel parameter."""
+
+    name: str
+    """Such as `net.ipv4.ip_unprivileged_port_start`."""
+    value: str
+    """What is written to it."""
+
+
 class PodSecurityContext(_Object):
     """Security settings for all containers that do not have their own."""
 
@@ -262,6 +271,14 @@ class PodSecurityContext(_Object):
     """Refuse to run as user 0."""
     supplemental_groups: list[UserId] | None = None
     """Numbers of groups, on top of those that the image gives the user."""
+    supplemental_groups_policy: Literal["Merge", "Strict"] | None = None
+    """Strict leaves out the groups that the image gives the user; Merge unless given."""
+    fs_group: UserId | None = None
+    """Number of a group that all containers have, and that may write in the pod's volumes but those of the host."""
+    fs_group_change_policy: Literal["Always", "OnRootMismatch"] | None = None
+    """OnRootMismatch leaves a persistent volume alone whose directory has the group already; Always unless given."""
+    sysctls: list[Sysctl] | None = None
+    """Kernel parameters of the pod's network and IPC."""
     seccomp_profile: SeccompProfile | None = None
     """RuntimeDefault unless given."""
 

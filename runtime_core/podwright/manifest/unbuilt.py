@@ -84,10 +84,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "seLinuxOptions": Refused(_LABELS),
         "seLinuxChangePolicy": Refused(_LABELS),
         "windowsOptions": Refused(_WINDOWS),
-        "supplementalGroupsPolicy": Refused(is_off=lambda value: value in ("", "Merge")),
-        "fsGroup": Refused("remove it, and give the volume's directory the group on the host", _never),
-        "fsGroupChangePolicy": _PLAIN,
-        "sysctls": _PLAIN,
         "appArmorProfile": Refused(_LABELS, lambda value: _type_of(value) == "Unconfined"),
     },
     "Volume": {

@@ -27,8 +27,9 @@ from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
 from podwright.oci.plan import compile_plan
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import conditions, external, members, settings, volume_mounts, volumes
+from podwright.pods import conditions, external, members, settings, sysctls, volume_mounts, volumes
 from podwright.pods.life import compile_life, message_bind
+from podwright.pods.ownership import group_of
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
 from podwright.pods.store import PodStore, Record
@@ -60,6 +61,7 @@ class NativePods:
     def check_runtime(self, pod: Mapping[str, Any]) -> None:
         """Refuse a (normalised) pod that this host's configuration cannot run."""
         external.chosen(self._config, pod)
+        sysctls.check(self._config, pod)
 
     def check(self, record: Record, images: dict[str, Image]) -> None:
         """Refuse what this host, or an image, cannot give; touches nothing."""
@@ -79,7 +81,7 @@ class NativePods:
         bridge = host.ensure(self._config)
         folder = self._store.pod_dir(record.uid)
         self._write_etc(record, address)
-        volumes.make(settings.volumes_of(record), folder)
+        volumes.make(settings.volumes_of(record), folder, group_of(record.pod))
         groups = self._cgroups()
         directories = groups.create(record.uid, *self._limits(record))
         wanted = external.chosen(self._config, record.pod)
@@ -208,7 +210,10 @@ class NativePods:
             "activeDeadline": 1000 * spec.get("activeDeadlineSeconds", 0),
             "cgroups": cgroups,
             "shmSize": SHM_SIZE,
-            "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),
+            "memoryVolumes": volumes.shared_memory(
+                settings.volumes_of(record), self._limits(record)[0].memory_max, group_of(record.pod)
+            ),
+            "sysctls": sysctls.rows(record.pod),
             "network": network,
             "containers": members.members(record),
             "runtime": runtime,

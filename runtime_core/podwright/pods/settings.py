@@ -114,5 +114,12 @@ def user_of(record: Record, container: Container, ground: Ground) -> User:
             raise ManifestError(f"{field}: {reason}", field=field, value=True)
         if user.uid == 0:
             raise ManifestError(f"{field}: {ground.reference} runs as root; set runAsUser", field=field, value=True)
-    extra = (record.pod["spec"].get("securityContext") or {}).get("supplementalGroups", ())
-    return user._replace(groups=tuple(dict.fromkeys((*user.groups, *extra))))
+    return user._replace(groups=_groups(user, record.pod["spec"].get("securityContext") or {}))
+
+
+def _groups(user: User, pod_context: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the groups of a container's user: the image's, unless the pod wants none of them, and the pod's own."""
+    strict = pod_context.get("supplementalGroupsPolicy") == "Strict"
+    own = [pod_context["fsGroup"]] if "fsGroup" in pod_context else []
+    groups = ((user.gid,) if strict else user.groups, pod_context.get("supplementalGroups", ()), own)
+    return tuple(dict.fromkeys(group for some in groups for group in some))
