@@ -183,6 +183,13 @@ class Projection(TypedDict, total=False):
     downwardAPI: Input[DownwardVolume]
 
 
+class PersistentVolumeClaim(TypedDict):
+    """A volume that outlives the container."""
+
+    claimName: Input[str]
+    readOnly: NotRequired[Input[bool]]
+
+
 class ProjectedVolume(TypedDict, total=False):
     """Files of several sources."""
 
@@ -200,6 +207,7 @@ class Volume(TypedDict):
     secret: NotRequired[Input[SecretVolume]]
     downwardAPI: NotRequired[Input[DownwardVolume]]
     projected: NotRequired[Input[ProjectedVolume]]
+    persistentVolumeClaim: NotRequired[Input[PersistentVolumeClaim]]
 
 
 class VolumeMount(TypedDict):

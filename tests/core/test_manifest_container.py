@@ -210,7 +210,9 @@ def test_their_order_means_nothing() -> None:
         ({"emptyDir": {"medium": "Memory", "sizeLimit": "lots"}}, ".emptyDir.sizeLimit", "must be a quantity"),
         ({"emptyDir": {"medium": "Memory", "sizeLimit": 0}}, ".emptyDir.sizeLimit", "must be more than 0"),
         ({"emptyDir": {"medium": "HugePages"}}, ".emptyDir.medium", "must be '' or 'Memory'"),
-        ({"persistentVolumeClaim": {"claimName": "x"}}, ".persistentVolumeClaim", "not supported by this release"),
+        ({"persistentVolumeClaim": {"claimName": "A"}}, ".persistentVolumeClaim.claimName", "must be"),
+        ({"persistentVolumeClaim": {}}, ".persistentVolumeClaim.claimName", "required, but missing"),
+        ({"nfs": {"server": "x", "path": "/"}}, ".nfs", "not supported by this release"),
     ],
 )
 def test_a_volume_that_cannot_be(volume: dict[str, Any], field: str, reason: str) -> None:

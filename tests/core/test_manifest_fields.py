@@ -53,6 +53,7 @@ KUBERNETES = {
     "SecretVolumeSource": "secretName items defaultMode optional",
     "DownwardAPIVolumeSource": "items defaultMode",
     "DownwardAPIVolumeFile": "path fieldRef resourceFieldRef mode",
+    "PersistentVolumeClaimSource": "claimName readOnly",
     "ProjectedVolumeSource": "sources defaultMode",
     "VolumeProjection": "secret downwardAPI configMap serviceAccountToken clusterTrustBundle podCertificate",
     "ConfigMapProjection": "name items optional",

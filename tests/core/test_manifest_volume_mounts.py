@@ -8,6 +8,7 @@ import pytest
 from manifesttools import SMALL, with_container
 from podwright.errors import ManifestError
 from podwright.manifest.normalise import normalise
+from podwright.pods.claims import ClaimStore
 from podwright.pods.store import Record
 from podwright.pods.volume_mounts import mounts_of
 
@@ -65,7 +66,7 @@ def test_what_cannot_be(mount: dict[str, Any], reason: str) -> None:
 def mounts(mount: dict[str, Any], **declared: str) -> Any:
     pod = normalise(manifest(mount)).pod
     record = Record("u", "running", pod, 1, {}, "")
-    return mounts_of(record, record.containers[0], WHERE, declared, "/pod")
+    return mounts_of(record, record.containers[0], WHERE, declared, "/pod", ClaimStore("/root"))
 
 
 def test_a_sub_path_is_mounted_from_where_it_was_looked_up() -> None:
@@ -90,6 +91,16 @@ def test_an_expression_that_gives_no_path(declared: dict[str, str], reason: str)
     assert caught.value.message.startswith(
         f"{WHERE}.volumeMounts[/data].subPathExpr: CreateContainerConfigError: {reason}"
     )
+
+
+@pytest.mark.parametrize("source", [{"claimName": "big"}, {"claimName": "big", "readOnly": True}])
+def test_a_persistent_volume_is_where_its_claim_is(source: dict[str, Any]) -> None:
+    given = manifest({})
+    given["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": source}]
+    record = Record("u", "running", normalise(given).pod, 1, {}, "")
+    (bind,) = mounts_of(record, record.containers[0], WHERE, {}, "/pod", ClaimStore("/root")).binds
+    right = "ro" if source.get("readOnly") else "rw"
+    assert bind == ("/root/volumes/default_big/data", "/data", ("rprivate", right))
 
 
 def test_the_small_pod_has_no_mounts() -> None:

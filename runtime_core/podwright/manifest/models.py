@@ -15,20 +15,13 @@ from pydantic import Field
 
 from podwright import limits
 from podwright.manifest import names
-from podwright.manifest.config_models import (
-    ConfigMapVolumeSource,
-    DownwardAPIVolumeSource,
-    EnvFromSource,
-    EnvVarSource,
-    ProjectedVolumeSource,
-    SecretVolumeSource,
-)
-from podwright.manifest.model import DnsSubdomain, Quantity
+from podwright.manifest.config_models import EnvFromSource, EnvVarSource
+from podwright.manifest.model import DnsLabel, DnsSubdomain, Quantity
 from podwright.manifest.model import Object as _Object
 from podwright.manifest.probe_models import Lifecycle, PodReadinessGate, Probe
 from podwright.manifest.scheduling_models import Affinity, Toleration
+from podwright.manifest.volume_models import VolumeMount, Volumes
 
-DnsLabel = Annotated[str, Field(pattern=names.DNS_LABEL, max_length=names.LABEL_LENGTH)]
 DnsLabelOrNothing = Annotated[str, Field(pattern=names.DNS_LABEL_OR_NOTHING, max_length=names.LABEL_LENGTH)]
 Image = Annotated[str, Field(pattern=names.IMAGE, max_length=names.IMAGE_LENGTH)]
 Quantities = dict[str, Quantity]
@@ -107,64 +100,6 @@ class SecurityContext(_Object):
     """Only Default."""
     seccomp_profile: SeccompProfile | None = None
     """RuntimeDefault unless given."""
-
-
-class HostPathVolume(_Object):
-    """A file or directory of the host."""
-
-    path: Annotated[str, Field(pattern=names.SOME_PATH)]
-    """Where it is on the host."""
-    type: (
-        Literal["", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice"]
-        | None
-    ) = None
-    """What must be there, or be made; nothing is checked unless given, and a missing path becomes a directory."""
-
-
-class EmptyDirVolume(_Object):
-    """A directory that is empty when the pod is made, and gone with it."""
-
-    medium: Literal["", "Memory"] | None = None
-    """Memory is a tmpfs that the pod's containers share."""
-    size_limit: Quantity | None = None
-    """Only of a tmpfs."""
-
-
-class Volume(_Object):
-    """Something that containers can mount: an emptyDir unless it says otherwise."""
-
-    name: DnsLabel
-    """Unique within the pod."""
-    host_path: HostPathVolume | None = None
-    """A file or directory of the host."""
-    empty_dir: EmptyDirVolume | None = None
-    """A directory of the pod's own."""
-    config_map: ConfigMapVolumeSource | None = None
-    """Files with the values of a ConfigMap."""
-    secret: SecretVolumeSource | None = None
-    """Files with the values of a Secret, in memory."""
-    downward_api: Annotated[DownwardAPIVolumeSource | None, Field(alias="downwardAPI")] = None
-    """Files with what the pod knows of itself."""
-    projected: ProjectedVolumeSource | None = None
-    """Files of several sources."""
-
-
-Volumes = Annotated[list[Volume], Field(max_length=limits.MAX_VOLUMES_PER_POD)]
-
-
-class VolumeMount(_Object):
-    """Where a container sees a volume."""
-
-    name: DnsLabel
-    """Of the volume."""
-    mount_path: Annotated[str, Field(pattern=names.SOME_PATH)]
-    """Where it is in the container."""
-    read_only: bool | None = None
-    """Whether the container may only read; not so for what is mounted further down."""
-    sub_path: str | None = None
-    """Path in the volume that is mounted instead of all of it; a directory is made when nothing is there."""
-    sub_path_expr: str | None = None
-    """The same, with `$(NAME)` in it for variables of the container."""
 
 
 class _ContainerFields(_Object):

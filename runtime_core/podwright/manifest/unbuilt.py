@@ -103,7 +103,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
                 "glusterfs",
                 "iscsi",
                 "nfs",
-                "persistentVolumeClaim",
                 "photonPersistentDisk",
                 "portworxVolume",
                 "quobyte",

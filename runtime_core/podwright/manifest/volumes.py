@@ -7,7 +7,7 @@ from typing import Any
 from podwright.manifest import config_volumes, quantity
 from podwright.manifest.faults import Fault
 
-_SOURCES = ("hostPath", "emptyDir", *config_volumes.KINDS)
+_SOURCES = ("hostPath", "emptyDir", "persistentVolumeClaim", *config_volumes.KINDS)
 
 
 def faults_of(volumes: list[dict[str, Any]], field: str) -> Iterator[Fault]:
@@ -33,6 +33,10 @@ def normal(volume: dict[str, Any]) -> dict[str, Any]:
     config = config_volumes.normal(volume)
     if config:
         return {"name": volume["name"], **config}
+    claim = volume.get("persistentVolumeClaim")
+    if claim:
+        read_only = {"readOnly": True} if claim.get("readOnly") else {}
+        return {"name": volume["name"], "persistentVolumeClaim": {"claimName": claim["claimName"], **read_only}}
     given = volume.get("emptyDir") or {}
     empty = {"medium": given["medium"]} if given.get("medium") else {}
     if given.get("sizeLimit") is not None:

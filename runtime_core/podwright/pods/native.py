@@ -27,7 +27,8 @@ from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
 from podwright.oci.plan import compile_plan
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import conditions, external, members, settings, sysctls, volume_mounts, volumes
+from podwright.pods import claims, conditions, external, members, settings, sysctls, volume_mounts, volumes
+from podwright.pods.claims import ClaimStore
 from podwright.pods.life import compile_life, message_bind
 from podwright.pods.ownership import group_of
 from podwright.pods.sources import Finder, Sources, containers_of
@@ -52,6 +53,7 @@ class NativePods:
         self._images = images
         self._objects = objects
         self._addresses = host.pool(config)
+        self._claims = ClaimStore(config.root)
         self._gateway = parse(config.network_subnet).gateway
 
     def supervisor(self, uid: str) -> Supervisor:
@@ -66,12 +68,13 @@ class NativePods:
     def check(self, record: Record, images: dict[str, Image]) -> None:
         """Refuse what this host, or an image, cannot give; touches nothing."""
         settings.check(record, images, self._images, self._config.root)
+        claims.check(record, self._claims, self._store)
         from podwright.pods import environment, projection  # here as below: whoever finds a pod unchanged needs none
 
         sources, facts = self._sources(record), self._facts(record, self._gateway)  # in place of the pod's own address
         for field, container in containers_of(record.pod):
             variables = environment.declared(container, field, sources, facts)
-            volume_mounts.mounts_of(record, container, field, variables, "")
+            volume_mounts.mounts_of(record, container, field, variables, "", self._claims)
         for volume in settings.volumes_of(record):
             projection.files(volume, sources, facts)
 
@@ -82,6 +85,7 @@ class NativePods:
         folder = self._store.pod_dir(record.uid)
         self._write_etc(record, address)
         volumes.make(settings.volumes_of(record), folder, group_of(record.pod))
+        claims.prepare(record, self._claims)
         groups = self._cgroups()
         directories = groups.create(record.uid, *self._limits(record))
         wanted = external.chosen(self._config, record.pod)
@@ -254,7 +258,7 @@ class NativePods:
         seccomp = settings.seccomp_filter(record, container, rights, self._config.root)
         where = next(field for field, item in containers_of(record.pod) if item["name"] == name)
         declared = self._declared(record, container, where, address)
-        mounts = volume_mounts.mounts_of(record, container, where, declared, pod_dir)
+        mounts = volume_mounts.mounts_of(record, container, where, declared, pod_dir, self._claims)
         spec = container_spec(
             record.pod,
             container,

@@ -15,6 +15,7 @@ from podwright.manifest.expand import expand, references
 from podwright.manifest.volume_mounts import sub_path_fault
 from podwright.oci.mounts import Bind
 from podwright.pods import volumes
+from podwright.pods.claims import ClaimStore
 from podwright.pods.sources import config_error
 from podwright.pods.store import Record
 
@@ -29,7 +30,14 @@ class Mounts(NamedTuple):
     """Volume and path below it, by their index."""
 
 
-def mounts_of(record: Record, container: Container, where: str, declared: Mapping[str, str], pod_dir: str) -> Mounts:
+def mounts_of(
+    record: Record,
+    container: Container,
+    where: str,
+    declared: Mapping[str, str],
+    pod_dir: str,
+    claims: ClaimStore,
+) -> Mounts:
     """Return how the volumes that a container mounts are mounted.
 
     ``where`` is the container's path and ``declared`` its variables. Raises ManifestError, naming the field, for a
@@ -39,12 +47,14 @@ def mounts_of(record: Record, container: Container, where: str, declared: Mappin
     found = Mounts([], [])
     for mount in container.get("volumeMounts", ()):
         volume = known[mount["name"]]
-        source = volumes.source(volume, pod_dir)
+        claim = volume.get("persistentVolumeClaim", {})
+        source = claims.data(record.namespace, claim["claimName"]) if claim else volumes.source(volume, pod_dir)
         inside = _inside(mount, f"{where}.volumeMounts[{mount['mountPath']}]", declared)
         if inside:
             found.sub_paths.append((source, inside))
             source = f"{pod_dir}/containers/{container['name']}/subpaths/{len(found.sub_paths) - 1}"
-        read_only = bool(mount.get("readOnly")) or is_config(volume)  # which Kubernetes lets nobody write
+        never_written = is_config(volume) or claim.get("readOnly", False)  # the former by nobody in Kubernetes
+        read_only = never_written or mount.get("readOnly", False)
         found.binds.append(Bind(source, mount["mountPath"], ("rprivate", "ro" if read_only else "rw")))
     return found
 

@@ -56,6 +56,8 @@ def make(volumes: Iterable[Volume], pod_dir: str, group: int | None = None) -> N
         if "hostPath" in volume:
             _make_host_path(volume["hostPath"]["path"], volume["hostPath"].get("type", ""))
             continue
+        if "persistentVolumeClaim" in volume:
+            continue  # ``claims.prepare`` makes these
         folder = source(volume, pod_dir)
         if not os.path.isdir(folder):
             make_folders(os.path.dirname(folder))
