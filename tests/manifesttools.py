@@ -162,7 +162,11 @@ _mounts = st.lists(
             "name": st.sampled_from(["a", "b", "c"]),
             "mountPath": st.sampled_from(["/a", "/a//b/", "/./c", "/etc/hosts"]),
         },
-        {"readOnly": st.booleans() | st.none(), "subPath": st.just(""), "mountPropagation": st.just("None")},
+        {
+            "readOnly": st.booleans() | st.none(),
+            "subPath": st.sampled_from(["", "a/./b", None]),
+            "mountPropagation": st.sampled_from(["None", "HostToContainer", None]),
+        },
     ),
     max_size=3,
     unique_by=lambda item: item["mountPath"],

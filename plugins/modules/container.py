@@ -100,7 +100,7 @@ options:
     elements: dict
   volume_mounts:
     description: Where the container sees the volumes, each with C(name), C(mountPath), and if wanted C(readOnly),
-      C(subPath) or C(subPathExpr).
+      C(subPath) or C(subPathExpr), C(mountPropagation) and C(recursiveReadOnly).
     type: list
     elements: dict
     aliases: [volumeMounts]

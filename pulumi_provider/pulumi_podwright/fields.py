@@ -218,3 +218,5 @@ class VolumeMount(TypedDict):
     readOnly: NotRequired[Input[bool]]
     subPath: NotRequired[Input[str]]
     subPathExpr: NotRequired[Input[str]]
+    mountPropagation: NotRequired[Input[Literal["None", "HostToContainer", "Bidirectional"]]]
+    recursiveReadOnly: NotRequired[Input[Literal["Disabled", "IfPossible", "Enabled"]]]

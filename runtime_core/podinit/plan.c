@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "share.h"
 #include "steps.h"
 
 #define SANDBOX_VERSION 3
@@ -182,11 +183,30 @@ static int read_sysctls(struct sandbox_plan *plan, const struct json *root, stru
 	return 0;
 }
 
+static bool is_share(const struct json *row)
+{
+	const struct json *name = row->child;
+	if (row->type != JSON_ARRAY || row->count != 3 || name->type != JSON_STRING || !is_label(name->string) ||
+	    name->next->type != JSON_STRING || name->next->string[0] != '/' || name->next->next->type != JSON_STRING)
+		return false;
+	return strcmp(name->next->next->string, "host") == 0 || strcmp(name->next->next->string, "pod") == 0;
+}
+
+static int read_shared(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
+{
+	if (json_list(root, "sharedVolumes", &plan->shared, failure) < 0)
+		return -1;
+	bool good = plan->shared->count <= MAX_SHARED;
+	for (const struct json *row = plan->shared->child; good && row; row = row->next)
+		good = is_share(row);
+	return good ? 0 : fail(failure, "sharedVolumes: one is no volume with a path, or they are more than %d", MAX_SHARED);
+}
+
 static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
 {
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "backOff",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "runtime",
-					     "memoryVolumes", "activeDeadline", "sysctls",
+					     "memoryVolumes", "activeDeadline", "sysctls", "sharedVolumes",
 					     NULL };
 	int64_t version;
 	if (json_only(root, known, failure) < 0 ||
@@ -200,7 +220,8 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_network(plan, root, failure) < 0 ||
 	    read_members(plan, root, failure) < 0 ||
 	    json_list(root, "memoryVolumes", &plan->memory_volumes, failure) < 0 ||
-	    check_memory_volumes(plan->memory_volumes, failure) < 0 || read_sysctls(plan, root, failure) < 0)
+	    check_memory_volumes(plan->memory_volumes, failure) < 0 || read_sysctls(plan, root, failure) < 0 ||
+	    read_shared(plan, root, failure) < 0)
 		return -1;
 	return read_runtime(&plan->runtime, root, failure);
 }

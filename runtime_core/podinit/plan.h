@@ -50,7 +50,9 @@ struct sandbox_plan {
 	struct backoff_plan backoff;
 	int64_t grace, shm_size;
 	int64_t deadline; // ms of the pod's whole life; 0: none
-	const struct json *cgroups, *memory_volumes, *sysctls; // of these, path below /proc/sys and value each
+	const struct json *cgroups, *memory_volumes;
+	const struct json *sysctls; // path below /proc/sys, and value
+	const struct json *shared;  // name of a volume, its path, and with whom: host or pod
 	struct member members[MAX_CONTAINERS]; // in the order in which they start
 	size_t count;
 	bool networked;

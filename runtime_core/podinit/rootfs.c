@@ -35,11 +35,25 @@ int run_propagation(struct jail *jail, const struct step *step, struct failure *
 	return set_propagation(number(step, 0), failure);
 }
 
+// Then a pod's container: its supervisor's mounts, which these are copies of, reach nobody but for those volumes. As
+// slaves they would bring nothing back.
+static bool shares_volume(const struct json *steps)
+{
+	for (const struct json *step = steps->child; step; step = step->next) {
+		if (strcmp(step->child->string, "bind") != 0 || !steps_have(steps, "overlay"))
+			continue;
+		const struct json *propagation = json_get(step->child->next->next->next->next->next, "propagation");
+		if (propagation && propagation->type == JSON_NUMBER && propagation->magnitude & MS_SHARED)
+			return true;
+	}
+	return false;
+}
+
 // Without a step of that name: nothing of the container's mounts reaches the host. A container without a mount namespace
 // of its own must leave the host's as it is.
 static int default_propagation(const struct step *step, struct failure *failure)
 {
-	if (steps_have(step->steps, "propagation") || steps_have(step->steps, "chroot"))
+	if (steps_have(step->steps, "propagation") || steps_have(step->steps, "chroot") || shares_volume(step->steps))
 		return 0;
 	return set_propagation(MS_SLAVE | MS_REC, failure);
 }

@@ -13,6 +13,7 @@
 
 #include "kernel.h"
 #include "net.h"
+#include "share.h"
 
 #define PAUSE_TIMEOUT 30 // seconds for one answer of pause
 #define SYNC_FD 3
@@ -24,14 +25,6 @@ static int enter_cgroups(const struct sandbox_plan *plan, struct failure *failur
 		if (dir < 0 || write_file(dir, "cgroup.procs", "0", failure) < 0)
 			return fail_at(failure, "enter cgroup", item->string);
 	}
-	return 0;
-}
-
-// A slave of the host's tree: what the host unmounts later is not held by us, and nothing of ours ever shows there.
-int sandbox_isolate_mounts(struct failure *failure)
-{
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return fail_at(failure, "unshare", "mount namespace");
 	return 0;
 }
 
@@ -201,7 +194,8 @@ static int start_pause(struct supervisor *supervisor, struct failure *failure)
 
 int sandbox_start(struct supervisor *supervisor, struct failure *failure)
 {
-	if (enter_cgroups(&supervisor->plan, failure) < 0 || mount_shared(supervisor, failure) < 0)
+	if (enter_cgroups(&supervisor->plan, failure) < 0 || mount_shared(supervisor, failure) < 0 ||
+	    share_own(&supervisor->plan, supervisor->pod_dir, failure) < 0)
 		return -1;
 	return start_pause(supervisor, failure);
 }

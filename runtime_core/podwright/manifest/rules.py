@@ -105,7 +105,7 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
         )
         yield from security.faults_of(container.get("securityContext") or {}, context, f"{field}.securityContext")
         mounts = container.get("volumeMounts") or []
-        yield from volume_mounts.faults_of(mounts, given, f"{field}.volumeMounts")
+        yield from volume_mounts.faults_of(container, given, f"{field}.volumeMounts")
         yield from _unique(
             mounts, lambda mount: volumes.plain_path(mount["mountPath"]), f"{field}.volumeMounts", "mountPath"
         )

@@ -123,10 +123,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "clusterTrustBundle": Refused(_CLUSTER, _never),
         "podCertificate": Refused(_CLUSTER, _never),
     },
-    "VolumeMount": {
-        "mountPropagation": Refused(is_off=lambda value: value in ("", "None")),
-        "recursiveReadOnly": Refused(is_off=lambda value: value in ("", "Disabled")),
-    },
 }
 REFUSED["LoneContainer"] = {
     **REFUSED["Container"],

@@ -76,3 +76,8 @@ class VolumeMount(_Object):
     """Path in the volume that is mounted instead of all of it; a directory is made when nothing is there."""
     sub_path_expr: str | None = None
     """The same, with `$(NAME)` in it for variables of the container."""
+    mount_propagation: Literal["None", "HostToContainer", "Bidirectional"] | None = None
+    """HostToContainer shows what is mounted in the volume later; with Bidirectional, only of a privileged container,
+    its own mounts show elsewhere too."""
+    recursive_read_only: Literal["Disabled", "IfPossible", "Enabled"] | None = None
+    """Whether readOnly is so for what is mounted further down too."""

@@ -10,8 +10,10 @@ from podwright.manifest.volumes import plain_path
 _SUB_PATHS = ("subPath", "subPathExpr")
 
 
-def faults_of(mounts: list[dict[str, Any]], volumes: list[dict[str, Any]], field: str) -> Iterator[Fault]:
-    """Yield what is wrong with a container's mounts."""
+def faults_of(container: dict[str, Any], volumes: list[dict[str, Any]], field: str) -> Iterator[Fault]:
+    """Yield what is wrong with a container's mounts; ``field`` is the path of these."""
+    mounts = container.get("volumeMounts") or []
+    privileged = (container.get("securityContext") or {}).get("privileged")
     known = {volume["name"] for volume in volumes}
     for index, mount in enumerate(mounts):
         here = f"{field}[{index}]"
@@ -21,6 +23,7 @@ def faults_of(mounts: list[dict[str, Any]], volumes: list[dict[str, Any]], field
         if reason:
             yield Fault(f"{here}.mountPath", reason, mount["mountPath"])
         yield from _sub_path_faults(mount, here)
+        yield from _propagation_faults(mount, here, privileged=bool(privileged))
 
 
 def normal(mount: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +35,18 @@ def normal(mount: dict[str, Any]) -> dict[str, Any]:
         path = plain_path(mount.get(name) or "")[1:]
         if path:  # "." is the volume itself
             result[name] = path
+    if mount.get("mountPropagation") not in (None, "None"):
+        result["mountPropagation"] = mount["mountPropagation"]
+    if mount.get("recursiveReadOnly") not in (None, "Disabled"):
+        result["recursiveReadOnly"] = mount["recursiveReadOnly"]
     return result
+
+
+def shared_volumes(pod: dict[str, Any]) -> set[str]:
+    """Return the volumes of a (normalised) pod in which mounts of one of its containers show elsewhere."""
+    containers = (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])
+    mounts = (mount for container in containers for mount in container.get("volumeMounts", ()))
+    return {mount["name"] for mount in mounts if mount.get("mountPropagation") == "Bidirectional"}
 
 
 def sub_path_fault(path: str) -> str | None:
@@ -50,6 +64,18 @@ def _sub_path_faults(mount: dict[str, Any], field: str) -> Iterator[Fault]:
         reason = sub_path_fault(mount[name])
         if reason:
             yield Fault(f"{field}.{name}", reason, mount[name])
+
+
+def _propagation_faults(mount: dict[str, Any], field: str, *, privileged: bool) -> Iterator[Fault]:
+    propagation, recursive = mount.get("mountPropagation"), mount.get("recursiveReadOnly")
+    if propagation == "Bidirectional" and not privileged:
+        yield Fault(f"{field}.mountPropagation", "Bidirectional is only for privileged containers", propagation)
+    if recursive in (None, "Disabled"):
+        return
+    if not mount.get("readOnly"):
+        yield Fault(f"{field}.recursiveReadOnly", "needs readOnly: true beside it", recursive)
+    if propagation not in (None, "None"):
+        yield Fault(f"{field}.recursiveReadOnly", "cannot stand beside mountPropagation; remove one of them", recursive)
 
 
 def _path_fault(path: str) -> str | None:

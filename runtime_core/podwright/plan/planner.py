@@ -12,6 +12,7 @@ from podwright.errors import ManifestError
 from podwright.manifest import lone
 from podwright.manifest.normalise import NORMALISER_VERSION, normalise
 from podwright.manifest.paths import render
+from podwright.manifest.volume_mounts import shared_volumes
 from podwright.plan import effects
 from podwright.plan.diff import Difference, diff
 from podwright.plan.model import Action, Change, Observed, Plan
@@ -88,13 +89,16 @@ def _recorded_pod(recorded: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _spec_changes(before: dict[str, Any], desired: dict[str, Any]) -> list[Change]:
     if before == desired:
         return []
+    again = shared_volumes(before) != shared_volumes(desired)  # the supervisor is started with them
     old, new = ({container["name"] for container in pod["spec"]["containers"]} for pod in (before, desired))
     return [
         Change(
             render(path),
             value,
             new_value,
-            effects.RECREATE if _is_in(path, old ^ new) else effects.effect_of(path),
+            effects.RECREATE
+            if _is_in(path, old ^ new) or (again and "volumeMounts" in path)
+            else effects.effect_of(path),
         )
         for path, value, new_value in diff(before, desired)
     ]

@@ -4,7 +4,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from podwright.cgroups.hierarchy import detect
@@ -27,7 +27,7 @@ from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
 from podwright.oci.plan import compile_plan
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import claims, conditions, external, members, settings, sysctls, volume_mounts, volumes
+from podwright.pods import claims, conditions, external, members, propagation, settings, sysctls, volume_mounts, volumes
 from podwright.pods.claims import ClaimStore
 from podwright.pods.life import compile_life, message_bind
 from podwright.pods.ownership import group_of
@@ -69,12 +69,22 @@ class NativePods:
         """Refuse what this host, or an image, cannot give; touches nothing."""
         settings.check(record, images, self._images, self._config.root)
         claims.check(record, self._claims, self._store)
+        runtime = external.chosen(self._config, record.pod)
+        propagation.check(record, external=runtime is not None)
         from podwright.pods import environment, projection  # here as below: whoever finds a pod unchanged needs none
 
         sources, facts = self._sources(record), self._facts(record, self._gateway)  # in place of the pod's own address
         for field, container in containers_of(record.pod):
             variables = environment.declared(container, field, sources, facts)
-            volume_mounts.mounts_of(record, container, field, variables, "", self._claims)
+            volume_mounts.mounts_of(
+                record,
+                container,
+                field,
+                variables,
+                "",
+                self._claims,
+                recursive=_recursive(runtime.path if runtime else None),
+            )
         for volume in settings.volumes_of(record):
             projection.files(volume, sources, facts)
 
@@ -218,6 +228,7 @@ class NativePods:
                 settings.volumes_of(record), self._limits(record)[0].memory_max, group_of(record.pod)
             ),
             "sysctls": sysctls.rows(record.pod),
+            "sharedVolumes": propagation.rows(record, self._store.pod_dir(record.uid), self._claims),
             "network": network,
             "containers": members.members(record),
             "runtime": runtime,
@@ -258,7 +269,8 @@ class NativePods:
         seccomp = settings.seccomp_filter(record, container, rights, self._config.root)
         where = next(field for field, item in containers_of(record.pod) if item["name"] == name)
         declared = self._declared(record, container, where, address)
-        mounts = volume_mounts.mounts_of(record, container, where, declared, pod_dir, self._claims)
+        recursive = _recursive(runtime["path"] if runtime else None)
+        mounts = volume_mounts.mounts_of(record, container, where, declared, pod_dir, self._claims, recursive=recursive)
         spec = container_spec(
             record.pod,
             container,
@@ -313,6 +325,11 @@ def _init(record: Record) -> list[tuple[Resources, bool]]:
 def _container_limits(container: dict[str, Any]) -> Limits:
     privileged = bool(container.get("securityContext", {}).get("privileged"))
     return container_limits(_resources(container), all_devices=privileged)
+
+
+def _recursive(runtime: str | None) -> Callable[[], bool]:
+    """Return the question whether a runtime (the program, None for podwright's own) makes mounts read-only deeply."""
+    return lambda: runtime is None or external.can_mount(runtime, "rro")
 
 
 def _millicores(text: str | None) -> int | None:

@@ -7,19 +7,22 @@ runtime-spec's mounts, for whatever runtime, have that place as their source::
     <pod>/containers/<name>/subpaths/<index>
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from podwright.errors import HostError
 from podwright.manifest.config_volumes import is_config
 from podwright.manifest.expand import expand, references
 from podwright.manifest.volume_mounts import sub_path_fault
 from podwright.oci.mounts import Bind
-from podwright.pods import volumes
+from podwright.pods import propagation
 from podwright.pods.claims import ClaimStore
 from podwright.pods.sources import config_error
 from podwright.pods.store import Record
 
 Container = Mapping[str, Any]
+
+_PROPAGATION = {"None": "rprivate", "HostToContainer": "rslave", "Bidirectional": "rshared"}
 
 
 class Mounts(NamedTuple):
@@ -37,26 +40,47 @@ def mounts_of(
     declared: Mapping[str, str],
     pod_dir: str,
     claims: ClaimStore,
+    *,
+    recursive: Callable[[], bool] = lambda: True,
 ) -> Mounts:
     """Return how the volumes that a container mounts are mounted.
 
-    ``where`` is the container's path and ``declared`` its variables. Raises ManifestError, naming the field, for a
+    ``where`` is the container's path, ``declared`` are its variables, and ``recursive`` tells whether its runtime can
+    make a mount read-only with all below it. Raises ManifestError, naming the field, for a
     ``subPathExpr`` with a variable that is not there or is empty, and for one that leads out of its volume.
     """
     known = {volume["name"]: volume for volume in record.pod["spec"].get("volumes", ())}
+    shared = {row[0] for row in propagation.rows(record, pod_dir, claims)}
     found = Mounts([], [])
     for mount in container.get("volumeMounts", ()):
         volume = known[mount["name"]]
-        claim = volume.get("persistentVolumeClaim", {})
-        source = claims.data(record.namespace, claim["claimName"]) if claim else volumes.source(volume, pod_dir)
-        inside = _inside(mount, f"{where}.volumeMounts[{mount['mountPath']}]", declared)
+        source = propagation.path_of(volume, record.namespace, pod_dir, claims)
+        if volume["name"] in shared:
+            source = f"{pod_dir}/volumes/{volume['name']}"
+        field = f"{where}.volumeMounts[{mount['mountPath']}]"
+        inside = _inside(mount, field, declared)
         if inside:
             found.sub_paths.append((source, inside))
             source = f"{pod_dir}/containers/{container['name']}/subpaths/{len(found.sub_paths) - 1}"
-        never_written = is_config(volume) or claim.get("readOnly", False)  # the former by nobody in Kubernetes
-        read_only = never_written or mount.get("readOnly", False)
-        found.binds.append(Bind(source, mount["mountPath"], ("rprivate", "ro" if read_only else "rw")))
+        options = (
+            _PROPAGATION[mount.get("mountPropagation", "None")],
+            _right(mount, volume, field, recursive),
+        )
+        found.binds.append(Bind(source, mount["mountPath"], options))
     return found
+
+
+def _right(mount: Mapping[str, Any], volume: Mapping[str, Any], field: str, recursive: Callable[[], bool]) -> str:
+    """Return the mount option that says whether the container may write."""
+    wanted = mount.get("recursiveReadOnly")
+    possible = wanted is not None and recursive()
+    if wanted == "Enabled" and not possible:
+        reason = "the container's runtime cannot make what is mounted further down read-only; choose IfPossible"
+        raise HostError(f"{field}.recursiveReadOnly: {reason}", field=f"{field}.recursiveReadOnly", value=wanted)
+    if possible:
+        return "rro"
+    never_written = is_config(volume) or volume.get("persistentVolumeClaim", {}).get("readOnly", False)
+    return "ro" if never_written or mount.get("readOnly") else "rw"  # configuration is never written in Kubernetes
 
 
 def _inside(mount: Mapping[str, Any], where: str, declared: Mapping[str, str]) -> str:
