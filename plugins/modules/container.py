@@ -95,7 +95,8 @@ options:
     aliases: [securityContext]
   volumes:
     description: What can be mounted, as in a Pod, each with C(name) and one of C(hostPath), C(emptyDir), C(configMap),
-      C(secret), C(downwardAPI), C(projected) and C(persistentVolumeClaim).
+      C(secret), C(downwardAPI), C(projected),
+      C(persistentVolumeClaim) and C(image).
     type: list
     elements: dict
   volume_mounts:

@@ -183,6 +183,13 @@ class Projection(TypedDict, total=False):
     downwardAPI: Input[DownwardVolume]
 
 
+class ImageVolume(TypedDict):
+    """The files of an image, read-only."""
+
+    reference: Input[str]
+    pullPolicy: NotRequired[Input[Literal["Always", "IfNotPresent", "Never"]]]
+
+
 class PersistentVolumeClaim(TypedDict):
     """A volume that outlives the container."""
 
@@ -208,6 +215,7 @@ class Volume(TypedDict):
     downwardAPI: NotRequired[Input[DownwardVolume]]
     projected: NotRequired[Input[ProjectedVolume]]
     persistentVolumeClaim: NotRequired[Input[PersistentVolumeClaim]]
+    image: NotRequired[Input[ImageVolume]]
 
 
 class VolumeMount(TypedDict):

@@ -202,11 +202,34 @@ static int read_shared(struct sandbox_plan *plan, const struct json *root, struc
 	return good ? 0 : fail(failure, "sharedVolumes: one is no volume with a path, or they are more than %d", MAX_SHARED);
 }
 
+static bool is_image(const struct json *row)
+{
+	const struct json *name = row->child;
+	if (row->type != JSON_ARRAY || row->count != 2 || name->type != JSON_STRING || !is_label(name->string) ||
+	    name->next->type != JSON_ARRAY)
+		return false;
+	for (const struct json *layer = name->next->child; layer; layer = layer->next)
+		if (layer->type != JSON_STRING || layer->string[0] != '/')
+			return false;
+	return true;
+}
+
+static int read_images(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
+{
+	if (json_list(root, "imageVolumes", &plan->images, failure) < 0)
+		return -1;
+	for (const struct json *row = plan->images->child; row; row = row->next)
+		if (!is_image(row))
+			return fail(failure, "imageVolumes: one is no name with the paths of layers");
+	return 0;
+}
+
 static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
 {
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "backOff",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "runtime",
 					     "memoryVolumes", "activeDeadline", "sysctls", "sharedVolumes",
+					     "imageVolumes",
 					     NULL };
 	int64_t version;
 	if (json_only(root, known, failure) < 0 ||
@@ -221,7 +244,7 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 	    read_members(plan, root, failure) < 0 ||
 	    json_list(root, "memoryVolumes", &plan->memory_volumes, failure) < 0 ||
 	    check_memory_volumes(plan->memory_volumes, failure) < 0 || read_sysctls(plan, root, failure) < 0 ||
-	    read_shared(plan, root, failure) < 0)
+	    read_images(plan, root, failure) < 0 || read_shared(plan, root, failure) < 0)
 		return -1;
 	return read_runtime(&plan->runtime, root, failure);
 }

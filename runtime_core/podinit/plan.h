@@ -51,6 +51,7 @@ struct sandbox_plan {
 	int64_t grace, shm_size;
 	int64_t deadline; // ms of the pod's whole life; 0: none
 	const struct json *cgroups, *memory_volumes;
+	const struct json *images;  // name of a volume, and its layers
 	const struct json *sysctls; // path below /proc/sys, and value
 	const struct json *shared;  // name of a volume, its path, and with whom: host or pod
 	struct member members[MAX_CONTAINERS]; // in the order in which they start

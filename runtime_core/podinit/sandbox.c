@@ -13,6 +13,7 @@
 
 #include "kernel.h"
 #include "net.h"
+#include "overlay.h"
 #include "share.h"
 
 #define PAUSE_TIMEOUT 30 // seconds for one answer of pause
@@ -57,6 +58,19 @@ static int mount_volume(const struct supervisor *supervisor, const struct json *
 	return mount_memory(supervisor, path, MS_NOSUID | MS_NODEV, options, failure);
 }
 
+static int mount_image(const struct supervisor *supervisor, const struct json *row, struct failure *failure)
+{
+	char path[sizeof "volumes/" + NAME_SIZE];
+	struct failure reason;
+	snprintf(path, sizeof path, "volumes/%.63s", row->child->string);
+	cleanup_fd int folder = openat(supervisor->pod_dir, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0)
+		return fail_at(failure, "open", path);
+	if (overlay_mount_image(folder, row->child->next, &reason) < 0)
+		return fail(failure, "%s: %.400s", path, reason.reason);
+	return 0;
+}
+
 static int mount_shared(const struct supervisor *supervisor, struct failure *failure)
 {
 	char options[64];
@@ -66,6 +80,9 @@ static int mount_shared(const struct supervisor *supervisor, struct failure *fai
 		return -1;
 	for (const struct json *item = plan->memory_volumes->child; item; item = item->next)
 		if (mount_volume(supervisor, item, failure) < 0)
+			return -1;
+	for (const struct json *row = plan->images->child; row; row = row->next)
+		if (mount_image(supervisor, row, failure) < 0)
 			return -1;
 	return 0;
 }

@@ -80,6 +80,7 @@ KUBERNETES = {
         "quobyte azureDisk photonPersistentDisk projected portworxVolume scaleIO storageos csi ephemeral image"
     ),
     "HostPathVolume": "path type",
+    "ImageVolume": "reference pullPolicy",
     "EmptyDirVolume": "medium sizeLimit",
     "VolumeMount": "name readOnly recursiveReadOnly mountPath subPath mountPropagation subPathExpr",
     "HostAlias": "ip hostnames",

@@ -188,6 +188,7 @@ class Pod:
             "shmSize": 1 << 20,
             "memoryVolumes": [],
             "sysctls": [],
+            "imageVolumes": [],
             "sharedVolumes": [],
             "activeDeadline": 0,
             "network": None,

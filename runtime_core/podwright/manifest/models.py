@@ -16,14 +16,13 @@ from pydantic import Field
 from podwright import limits
 from podwright.manifest import names
 from podwright.manifest.config_models import EnvFromSource, EnvVarSource
-from podwright.manifest.model import DnsLabel, DnsSubdomain, Quantity
+from podwright.manifest.model import DnsLabel, DnsSubdomain, Image, Quantity
 from podwright.manifest.model import Object as _Object
 from podwright.manifest.probe_models import Lifecycle, PodReadinessGate, Probe
 from podwright.manifest.scheduling_models import Affinity, Toleration
 from podwright.manifest.volume_models import VolumeMount, Volumes
 
 DnsLabelOrNothing = Annotated[str, Field(pattern=names.DNS_LABEL_OR_NOTHING, max_length=names.LABEL_LENGTH)]
-Image = Annotated[str, Field(pattern=names.IMAGE, max_length=names.IMAGE_LENGTH)]
 Quantities = dict[str, Quantity]
 UserId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 GracePeriod = Annotated[int, Field(ge=0, le=limits.MAX_GRACE_PERIOD_SECS)]

@@ -156,7 +156,7 @@ def _container(
     container: dict[str, Any], pod_context: dict[str, Any], field: str, warnings: list[str]
 ) -> dict[str, Any]:
     image = container.get("image")
-    default = image and ("Always" if names.image_tag(image) == "latest" else "IfNotPresent")
+    default = image and names.default_pull_policy(image)
     mounts = map(volume_mounts.normal, container.get("volumeMounts") or ())
     return _filled(
         name=container["name"],

@@ -14,7 +14,7 @@ from podwright.manifest.config_models import (
     ProjectedVolumeSource,
     SecretVolumeSource,
 )
-from podwright.manifest.model import DnsLabel, Quantity
+from podwright.manifest.model import DnsLabel, Image, Quantity
 from podwright.manifest.model import Object as _Object
 
 
@@ -39,6 +39,15 @@ class EmptyDirVolume(_Object):
     """Only of a tmpfs."""
 
 
+class ImageVolume(_Object):
+    """The files of an image, read-only."""
+
+    reference: Image
+    """Image reference; without a registry, docker.io."""
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """Always for the tag `latest`, else IfNotPresent; asked when the pod is made."""
+
+
 class Volume(_Object):
     """Something that containers can mount: an emptyDir unless it says otherwise."""
 
@@ -58,6 +67,8 @@ class Volume(_Object):
     """Files of several sources."""
     persistent_volume_claim: PersistentVolumeClaimSource | None = None
     """A volume that outlives the pod."""
+    image: ImageVolume | None = None
+    """The files of an image."""
 
 
 Volumes = Annotated[list[Volume], Field(max_length=limits.MAX_VOLUMES_PER_POD)]

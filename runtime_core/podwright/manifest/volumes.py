@@ -4,10 +4,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from podwright.manifest import config_volumes, quantity
+from podwright.manifest import config_volumes, names, quantity
 from podwright.manifest.faults import Fault
 
-_SOURCES = ("hostPath", "emptyDir", "persistentVolumeClaim", *config_volumes.KINDS)
+_SOURCES = ("hostPath", "emptyDir", "persistentVolumeClaim", "image", *config_volumes.KINDS)
 
 
 def faults_of(volumes: list[dict[str, Any]], field: str) -> Iterator[Fault]:
@@ -37,6 +37,10 @@ def normal(volume: dict[str, Any]) -> dict[str, Any]:
     if claim:
         read_only = {"readOnly": True} if claim.get("readOnly") else {}
         return {"name": volume["name"], "persistentVolumeClaim": {"claimName": claim["claimName"], **read_only}}
+    image = volume.get("image")
+    if image:
+        policy = image.get("pullPolicy") or names.default_pull_policy(image["reference"])
+        return {"name": volume["name"], "image": {"reference": image["reference"], "pullPolicy": policy}}
     given = volume.get("emptyDir") or {}
     empty = {"medium": given["medium"]} if given.get("medium") else {}
     if given.get("sizeLimit") is not None:

@@ -110,7 +110,7 @@ def complete(spec: Mapping[str, Any], runtime: Mapping[str, Any], localhost: str
     """
     linux = dict(spec["linux"])
     linux["resources"] = {"devices": linux["resources"]["devices"]}
-    if any("rslave" in mount["options"] for mount in spec["mounts"]):
+    if any("rslave" in mount.get("options", ()) for mount in spec.get("mounts", ())):
         linux["rootfsPropagation"] = "rslave"  # or crun makes all mounts private before it binds any
     if SECCOMP_ANNOTATION in spec["annotations"]:
         if not can_filter(runtime["path"]):

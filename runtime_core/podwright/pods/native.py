@@ -30,6 +30,7 @@ from podwright.plan.model import Problem
 from podwright.pods import claims, conditions, external, members, propagation, settings, sysctls, volume_mounts, volumes
 from podwright.pods.claims import ClaimStore
 from podwright.pods.life import compile_life, message_bind
+from podwright.pods.needed import image_volumes, volume_key
 from podwright.pods.ownership import group_of
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
@@ -106,7 +107,9 @@ class NativePods:
             self._write_plan(record, container, image, directories[name], groups, address=address, runtime=runtime)
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
-        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
+        names = [volume["name"] for volume in image_volumes(record.pod)]
+        layers = [[name, self._images.lower_dirs(images[volume_key(name)])] for name in names]
+        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime, layers)
         _write_json(f"{folder}/sandbox.json", plan)
         has_content = any(map(is_config, settings.volumes_of(record)))
         self.supervisor(record.uid).start((lambda pod: self._fill(record, pod)) if has_content else None)
@@ -210,7 +213,12 @@ class NativePods:
         return pod, {container["name"]: _container_limits(container) for container in record.all_containers}
 
     def _sandbox_plan(
-        self, record: Record, cgroups: list[str], network: Mapping[str, object], runtime: dict[str, Any] | None
+        self,
+        record: Record,
+        cgroups: list[str],
+        network: Mapping[str, object],
+        runtime: dict[str, Any] | None,
+        image_layers: list[list[Any]],
     ) -> dict[str, Any]:
         spec = record.pod["spec"]
         return {
@@ -227,6 +235,7 @@ class NativePods:
             "memoryVolumes": volumes.shared_memory(
                 settings.volumes_of(record), self._limits(record)[0].memory_max, group_of(record.pod)
             ),
+            "imageVolumes": image_layers,
             "sysctls": sysctls.rows(record.pod),
             "sharedVolumes": propagation.rows(record, self._store.pod_dir(record.uid), self._claims),
             "network": network,

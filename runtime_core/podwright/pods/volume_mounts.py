@@ -79,8 +79,10 @@ def _right(mount: Mapping[str, Any], volume: Mapping[str, Any], field: str, recu
         raise HostError(f"{field}.recursiveReadOnly: {reason}", field=f"{field}.recursiveReadOnly", value=wanted)
     if possible:
         return "rro"
-    never_written = is_config(volume) or volume.get("persistentVolumeClaim", {}).get("readOnly", False)
-    return "ro" if never_written or mount.get("readOnly") else "rw"  # configuration is never written in Kubernetes
+    never_written = (
+        is_config(volume) or "image" in volume or volume.get("persistentVolumeClaim", {}).get("readOnly", False)
+    )
+    return "ro" if never_written or mount.get("readOnly") else "rw"  # nor is configuration in Kubernetes
 
 
 def _inside(mount: Mapping[str, Any], where: str, declared: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@
 ::
 
     <pod>/volumes/<name>      an emptyDir; for medium Memory, and for files of configuration, which may be secret, the
-                              supervisor's tmpfs is mounted there
+                              supervisor's tmpfs is mounted there; and the layers of an image
 """
 
 import os
@@ -63,7 +63,7 @@ def make(volumes: Iterable[Volume], pod_dir: str, group: int | None = None) -> N
             make_folders(os.path.dirname(folder))
             os.mkdir(folder)
             os.chmod(folder, 0o777)  # noqa: S103  # Kubernetes' mode: any user of the pod may write
-        if group is not None and not _in_memory(volume):
+        if group is not None and not _covered(volume):
             ownership.give(folder, group)
 
 
@@ -92,8 +92,9 @@ def shared_memory(volumes: Iterable[Volume], pod_limit: int | None, group: int |
     return result
 
 
-def _in_memory(volume: Volume) -> bool:
-    return is_config(volume) or (volume.get("emptyDir") or {}).get("medium") == "Memory"
+def _covered(volume: Volume) -> bool:
+    """Tell whether the supervisor mounts something on a volume's directory."""
+    return is_config(volume) or "image" in volume or (volume.get("emptyDir") or {}).get("medium") == "Memory"
 
 
 def _make_host_path(path: str, kind: str) -> None:
