@@ -27,10 +27,8 @@ from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
 from podwright.oci.plan import compile_plan
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import claims, conditions, external, members, propagation, settings, sysctls, volume_mounts, volumes
-from podwright.pods.claims import ClaimStore
+from podwright.pods import conditions, external, members, settings, volumes
 from podwright.pods.life import compile_life, message_bind
-from podwright.pods.needed import image_volumes, volume_key
 from podwright.pods.ownership import group_of
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
@@ -39,6 +37,7 @@ from podwright.pods.supervisor import Supervisor
 from podwright.trees import remove_tree
 
 if TYPE_CHECKING:
+    from podwright.pods.claims import ClaimStore
     from podwright.pods.facts import Facts
 
 SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
@@ -54,7 +53,6 @@ class NativePods:
         self._images = images
         self._objects = objects
         self._addresses = host.pool(config)
-        self._claims = ClaimStore(config.root)
         self._gateway = parse(config.network_subnet).gateway
 
     def supervisor(self, uid: str) -> Supervisor:
@@ -63,17 +61,19 @@ class NativePods:
 
     def check_runtime(self, pod: Mapping[str, Any]) -> None:
         """Refuse a (normalised) pod that this host's configuration cannot run."""
+        from podwright.pods import sysctls  # here as below: whoever finds a pod unchanged needs none
+
         external.chosen(self._config, pod)
         sysctls.check(self._config, pod)
 
     def check(self, record: Record, images: dict[str, Image]) -> None:
         """Refuse what this host, or an image, cannot give; touches nothing."""
+        from podwright.pods import claims, environment, projection, propagation, volume_mounts
+
         settings.check(record, images, self._images, self._config.root)
         claims.check(record, self._claims, self._store)
         runtime = external.chosen(self._config, record.pod)
         propagation.check(record, external=runtime is not None)
-        from podwright.pods import environment, projection  # here as below: whoever finds a pod unchanged needs none
-
         sources, facts = self._sources(record), self._facts(record, self._gateway)  # in place of the pod's own address
         for field, container in containers_of(record.pod):
             variables = environment.declared(container, field, sources, facts)
@@ -91,6 +91,9 @@ class NativePods:
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
+        from podwright.pods import claims
+        from podwright.pods.needed import image_volumes, volume_key
+
         address = self._addresses.lease(record.uid)
         bridge = host.ensure(self._config)
         folder = self._store.pod_dir(record.uid)
@@ -205,6 +208,12 @@ class NativePods:
                 )
             atomic_tree.write(folder, projection.files(volume, sources, self._facts(record, "")))
 
+    @property
+    def _claims(self) -> "ClaimStore":
+        from podwright.pods.claims import ClaimStore
+
+        return ClaimStore(self._config.root)
+
     def _cgroups(self) -> CgroupManager:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
 
@@ -220,6 +229,8 @@ class NativePods:
         runtime: dict[str, Any] | None,
         image_layers: list[list[Any]],
     ) -> dict[str, Any]:
+        from podwright.pods import propagation, sysctls
+
         spec = record.pod["spec"]
         return {
             "version": 3,
@@ -268,6 +279,7 @@ class NativePods:
         runtime: dict[str, Any] | None,
     ) -> None:
         from podwright.oci.exec_plan import compile_command
+        from podwright.pods.volume_mounts import mounts_of
 
         name = container["name"]
         grace = record.pod["spec"]["terminationGracePeriodSeconds"]
@@ -279,7 +291,7 @@ class NativePods:
         where = next(field for field, item in containers_of(record.pod) if item["name"] == name)
         declared = self._declared(record, container, where, address)
         recursive = _recursive(runtime["path"] if runtime else None)
-        mounts = volume_mounts.mounts_of(record, container, where, declared, pod_dir, self._claims, recursive=recursive)
+        mounts = mounts_of(record, container, where, declared, pod_dir, self._claims, recursive=recursive)
         spec = container_spec(
             record.pod,
             container,
