@@ -105,7 +105,7 @@ def test_a_file_of_a_volume_and_a_key_of_a_config_map(machine: Host, tmp_path: P
         ("..", "link", "link leads out of the volume"),
         ("/", "link/etc", "link/etc leads out of the volume"),
         ("missing", "link/a", "open link/a: No such file or directory"),
-        ("link", "link", "open link: Symbolic link loop"),
+        ("link", "link", "open link: "),
         ("/proc/self/root", "link", "link leads out of the volume"),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_link_does_not_lead_out_of_a_volume(
     machine.apply(pod("web", app, volumes=[host_path(tmp_path / "volume")], restartPolicy="Never"))
     (status,) = machine.pod("web")["status"]["containerStatuses"]
     assert status["state"]["terminated"]["reason"] == "StartError"
-    assert status["state"]["terminated"]["message"] == f"subPath of volume {tmp_path}/volume: {reason}"
+    assert status["state"]["terminated"]["message"].startswith(f"subPath of volume {tmp_path}/volume: {reason}")
     assert os.listdir(tmp_path) == ["volume"]
     assert os.listdir(tmp_path / "volume") == ["link"]
 
