@@ -116,7 +116,10 @@ _pod_context = _object(
         "runAsNonRoot": st.just(False) | st.none(),
         "supplementalGroups": st.lists(st.integers(0, 3), max_size=3) | st.none(),
         "seccompProfile": _profile,
-        "sysctls": st.just([]),
+        "supplementalGroupsPolicy": st.sampled_from(["Merge", "Strict", None]),
+        "fsGroup": _id,
+        "fsGroupChangePolicy": st.sampled_from(["Always", "OnRootMismatch", None]),
+        "sysctls": st.sampled_from([[], None, [{"name": "net/core/somaxconn", "value": "1"}]]),
     },
 )
 _mode = st.sampled_from([None, 0, 0o400, 0o644, 420.0])
@@ -159,7 +162,11 @@ _mounts = st.lists(
             "name": st.sampled_from(["a", "b", "c"]),
             "mountPath": st.sampled_from(["/a", "/a//b/", "/./c", "/etc/hosts"]),
         },
-        {"readOnly": st.booleans() | st.none(), "subPath": st.just(""), "mountPropagation": st.just("None")},
+        {
+            "readOnly": st.booleans() | st.none(),
+            "subPath": st.sampled_from(["", "a/./b", None]),
+            "mountPropagation": st.sampled_from(["None", "HostToContainer", None]),
+        },
     ),
     max_size=3,
     unique_by=lambda item: item["mountPath"],

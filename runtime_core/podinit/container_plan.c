@@ -11,6 +11,7 @@
 #define PLAN_VERSION 2
 #define MAX_MAPPINGS 340 // user_namespaces(7)
 #define MAX_DEVICES 64
+#define MAX_SUB_PATHS 1024
 
 static int check_version(const struct json *root, struct failure *failure)
 {
@@ -131,6 +132,8 @@ static int read_namespaces(struct container_plan *plan, const struct json *root,
 	    read_rows(root, "gidMappings", "nnn", MAX_MAPPINGS, &plan->gid_mappings, failure) < 0 ||
 	    read_rows(root, "timeOffsets", "sin", 2, &plan->time_offsets, failure) < 0)
 		return -1;
+	if (read_rows(root, "subPaths", "ss", MAX_SUB_PATHS, &plan->sub_paths, failure) < 0)
+		return -1;
 	return read_rows(root, "netDevices", "ss", MAX_DEVICES, &plan->net_devices, failure);
 }
 
@@ -149,6 +152,7 @@ static int read_container(struct container_plan *plan, const struct json *root, 
 					     "cwd",	    "stopSignal",  "cgroups",	  "oomEvents", "lower",
 					     "namespaces",  "uidMappings", "gidMappings", "timeOffsets", "terminal",
 					     "hooks",	    "state",	   "keyring",	  "netDevices",	 "steps",
+					     "subPaths",
 					     NULL };
 	const struct json *args;
 	if (json_only(root, known, failure) < 0 || check_version(root, failure) < 0 ||

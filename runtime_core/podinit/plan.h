@@ -9,6 +9,7 @@
 
 #define MAX_CONTAINERS 32 // 16 of each list of a Pod; the agent's "update" has a bit for each
 #define MAX_GRACE 86400 // seconds
+#define MAX_SYSCTL 253
 #define NAME_SIZE 64    // an RFC 1123 label and its NUL
 
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
@@ -57,6 +58,9 @@ struct sandbox_plan {
 	int64_t deadline; // ms of the pod's whole life; 0: none
 	const struct json *cgroups, *memory_volumes;
 	struct storage_plan storage;
+	const struct json *images;  // name of a volume, and its layers
+	const struct json *sysctls; // path below /proc/sys, and value
+	const struct json *shared;  // name of a volume, its path, and with whom: host or pod
 	struct member members[MAX_CONTAINERS]; // in the order in which they start
 	size_t count;
 	bool networked;
@@ -79,7 +83,8 @@ struct container_plan {
 	struct process_plan process;
 	const char *name, *hash;
 	int64_t stop_signal;
-	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *net_devices, *hooks;
+	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *net_devices, *hooks,
+		*sub_paths; // a volume and a path in it each
 	const char *state;		// for hooks, without its end
 	const char *oom_file, *oom_key; // NULL: nothing counts them
 };

@@ -27,6 +27,7 @@
 #include "probe.h"
 #include "sandbox.h"
 #include "self.h"
+#include "share.h"
 #include "state.h"
 #include "storage.h"
 
@@ -258,8 +259,9 @@ static int lower_oom_score(struct supervisor *supervisor, struct failure *failur
 // The pod's folder becomes the working directory, which a clone finds again in its own copy of the mounts.
 static int enter_folders(struct supervisor *supervisor, char **argv, struct failure *failure)
 {
-	if (sandbox_isolate_mounts(failure) < 0)
-		return -1;
+	// First of all: an fd opened before belongs to the host's namespace, where nothing may be mounted on it.
+	if (unshare(CLONE_NEWNS) < 0) // share_isolate does the rest, with the plan at hand
+		return fail_at(failure, "unshare", "mount namespace");
 	supervisor->run_dir = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (supervisor->run_dir < 0)
 		return fail_at(failure, "open", argv[2]);
@@ -282,6 +284,8 @@ static int load_containers(struct supervisor *supervisor, struct failure *failur
 
 static int start_pod(struct supervisor *supervisor, struct failure *failure)
 {
+	if (share_isolate(&supervisor->plan, supervisor->pod_dir, failure) < 0)
+		return -1;
 	// What a runtime leaves behind when it ends, the container's first process, becomes a child of this one.
 	if (supervisor->plan.runtime.path && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return fail_at(failure, "become", "a subreaper");

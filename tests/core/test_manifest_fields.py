@@ -53,6 +53,7 @@ KUBERNETES = {
     "SecretVolumeSource": "secretName items defaultMode optional",
     "DownwardAPIVolumeSource": "items defaultMode",
     "DownwardAPIVolumeFile": "path fieldRef resourceFieldRef mode",
+    "PersistentVolumeClaimSource": "claimName readOnly",
     "ProjectedVolumeSource": "sources defaultMode",
     "VolumeProjection": "secret downwardAPI configMap serviceAccountToken clusterTrustBundle podCertificate",
     "ConfigMapProjection": "name items optional",
@@ -71,6 +72,7 @@ KUBERNETES = {
         "seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot supplementalGroups supplementalGroupsPolicy "
         "fsGroup sysctls fsGroupChangePolicy seccompProfile appArmorProfile seLinuxChangePolicy"
     ),
+    "Sysctl": "name value",
     "Capabilities": "add drop",
     "SeccompProfile": "type localhostProfile",
     "Volume": (
@@ -79,6 +81,7 @@ KUBERNETES = {
         "quobyte azureDisk photonPersistentDisk projected portworxVolume scaleIO storageos csi ephemeral image"
     ),
     "HostPathVolume": "path type",
+    "ImageVolume": "reference pullPolicy",
     "EmptyDirVolume": "medium sizeLimit",
     "VolumeMount": "name readOnly recursiveReadOnly mountPath subPath mountPropagation subPathExpr",
     "HostAlias": "ip hostnames",

@@ -193,7 +193,7 @@ def test_only_a_sidecar_among_the_first_containers_has_probes():
 def test_where_the_last_words_are_and_whether_the_log_may_speak():
     plain = container(terminationMessagePath="/dev/termination-log", terminationMessagePolicy="File")
     assert plain == container()
-    assert message_bind(plain, "/p") == ("/p/termination-log", "/dev/termination-log", False)
+    assert message_bind(plain, "/p") == ("/p/termination-log", "/dev/termination-log", ("rprivate", "rw"))
     own = container(terminationMessagePath="/run//last", terminationMessagePolicy="FallbackToLogsOnError")
     assert message_bind(own, "/p")[1] == "/run/last"
     assert compile_life(own, "", 0)["terminationMessage"] == "FallbackToLogsOnError"

@@ -187,6 +187,9 @@ class Pod:
             "cgroups": [],
             "shmSize": 1 << 20,
             "memoryVolumes": [],
+            "sysctls": [],
+            "imageVolumes": [],
+            "sharedVolumes": [],
             "activeDeadline": 0,
             "storage": {"period": 10_000, "paths": [], "bounds": []},
             "network": None,
@@ -231,6 +234,7 @@ class Pod:
             "state": "",
             "keyring": True,
             "netDevices": [],
+            "subPaths": [],
             "steps": default_steps(),
             **fields,
         }

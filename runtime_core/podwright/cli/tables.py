@@ -4,6 +4,7 @@
 import calendar
 import json
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from podwright.images.store import Image
@@ -54,6 +55,17 @@ def print_objects(kind: str, objects: list[dict[str, Any]]) -> None:
     for one in objects:
         count = len(one.get("data", ())) + len(one.get("binaryData", ()))
         rows.append((one["metadata"]["name"], one.get("type", str(count))))
+    _print_table(rows)
+
+
+def print_claims(claims: Iterable[tuple[dict[str, Any], list[str]]]) -> None:
+    """Print one line a persistent volume: what its claim asked for, and who names it."""
+    rows = [("NAME", "REQUESTED", "ACCESS MODES", "USED BY")]
+    for claim, users in claims:
+        spec = claim["spec"]
+        asked = spec.get("resources", {}).get("requests", {}).get("storage", "<none>")
+        modes = ",".join(spec.get("accessModes", ())) or "<none>"
+        rows.append((claim["metadata"]["name"], asked, modes, ", ".join(users) or "<none>"))
     _print_table(rows)
 
 

@@ -122,6 +122,11 @@ def image_name(image: str) -> str:
     return f"{folder}{slash}{last.partition(':')[0]}"
 
 
+def default_pull_policy(image: str) -> str:
+    """Return when an image is pulled of which nothing is said, as in Kubernetes."""
+    return "Always" if image_tag(image) == "latest" else "IfNotPresent"
+
+
 def image_tag(image: str) -> str | None:
     """Return the tag of a reference; ``latest`` when it has neither tag nor digest, None when it has a digest only."""
     name, at, _ = image.partition("@")

@@ -22,6 +22,7 @@ from podwright.manifest import (
     restart,
     rules,
     security,
+    volume_mounts,
     volumes,
 )
 from podwright.manifest.faults import Fault, error
@@ -156,8 +157,8 @@ def _container(
     container: dict[str, Any], pod_context: dict[str, Any], field: str, warnings: list[str]
 ) -> dict[str, Any]:
     image = container.get("image")
-    default = image and ("Always" if names.image_tag(image) == "latest" else "IfNotPresent")
-    mounts = map(volumes.normal_mount, container.get("volumeMounts") or ())
+    default = image and names.default_pull_policy(image)
+    mounts = map(volume_mounts.normal, container.get("volumeMounts") or ())
     return _filled(
         name=container["name"],
         image=image,

@@ -7,7 +7,17 @@ Each function takes a part of a Pod whose structure is right and yields the faul
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from podwright.manifest import env_sources, lifecycle, names, probes, resources, restart, security, volumes
+from podwright.manifest import (
+    env_sources,
+    lifecycle,
+    names,
+    probes,
+    resources,
+    restart,
+    security,
+    volume_mounts,
+    volumes,
+)
 from podwright.manifest.faults import Fault
 from podwright.manifest.paths import in_brackets
 
@@ -99,7 +109,7 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
         )
         yield from security.faults_of(container.get("securityContext") or {}, context, f"{field}.securityContext")
         mounts = container.get("volumeMounts") or []
-        yield from volumes.mount_faults_of(mounts, given, f"{field}.volumeMounts")
+        yield from volume_mounts.faults_of(container, given, f"{field}.volumeMounts")
         yield from _unique(
             mounts, lambda mount: volumes.plain_path(mount["mountPath"]), f"{field}.volumeMounts", "mountPath"
         )

@@ -81,14 +81,10 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "seLinuxOptions": Refused(_LABELS),
         "seLinuxChangePolicy": Refused(_LABELS),
         "windowsOptions": Refused(_WINDOWS),
-        "supplementalGroupsPolicy": Refused(is_off=lambda value: value in ("", "Merge")),
-        "fsGroup": Refused("remove it, and give the volume's directory the group on the host", _never),
-        "fsGroupChangePolicy": _PLAIN,
-        "sysctls": _PLAIN,
         "appArmorProfile": Refused(_LABELS, lambda value: _type_of(value) == "Unconfined"),
     },
     "Volume": {
-        **dict.fromkeys(("gitRepo", "image", "ephemeral"), Refused(_OTHER_VOLUME, _never)),
+        **dict.fromkeys(("gitRepo", "ephemeral"), Refused(_OTHER_VOLUME, _never)),
         **dict.fromkeys(
             (
                 "awsElasticBlockStore",
@@ -104,7 +100,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
                 "glusterfs",
                 "iscsi",
                 "nfs",
-                "persistentVolumeClaim",
                 "photonPersistentDisk",
                 "portworxVolume",
                 "quobyte",
@@ -124,12 +119,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
         ),
         "clusterTrustBundle": Refused(_CLUSTER, _never),
         "podCertificate": Refused(_CLUSTER, _never),
-    },
-    "VolumeMount": {
-        "subPath": Refused("remove it, and make a hostPath volume of what lies below"),
-        "subPathExpr": Refused("remove it, and make a hostPath volume of what lies below"),
-        "mountPropagation": Refused(is_off=lambda value: value in ("", "None")),
-        "recursiveReadOnly": Refused(is_off=lambda value: value in ("", "Disabled")),
     },
 }
 REFUSED["LoneContainer"] = {

@@ -12,6 +12,7 @@ from podwright.errors import ManifestError
 from podwright.manifest import lone
 from podwright.manifest.normalise import NORMALISER_VERSION, normalise
 from podwright.manifest.paths import render
+from podwright.manifest.volume_mounts import shared_volumes
 from podwright.plan import effects, resize
 from podwright.plan.diff import Difference, diff
 from podwright.plan.model import Action, Change, Observed, Plan
@@ -89,8 +90,14 @@ def _spec_changes(before: dict[str, Any], desired: dict[str, Any]) -> list[Chang
     if before == desired:
         return []
     specs = (before["spec"], desired["spec"])
+    again = shared_volumes(before) != shared_volumes(desired)  # the supervisor is started with them
     changes = [
-        Change(render(path), value, new_value, _effect(path, *specs))
+        Change(
+            render(path),
+            value,
+            new_value,
+            effects.RECREATE if again and "volumeMounts" in path else _effect(path, *specs),
+        )
         for path, value, new_value in diff(before, desired)
     ]
     named = {change.path for change in changes}

@@ -9,6 +9,7 @@ from typing import Any
 from podwright.files import canonical_json
 from podwright.manifest.expand import expand
 from podwright.manifest.normalise import DEFAULT_MESSAGE_PATH
+from podwright.oci.mounts import Bind
 
 LIFE_VERSION = 1
 _PROBE_AGENT, _HOOK_AGENT = "kube-probe/1.36", "kube-lifecycle/1.36"
@@ -33,12 +34,13 @@ def compile_life(container: Mapping[str, Any], address: str, grace: int) -> dict
     }
 
 
-def message_bind(container: Mapping[str, Any], folder: str) -> tuple[str, str, bool]:
-    """Return source, target and "not read-only" of the file for a container's message; ``folder`` is the container's.
+def message_bind(container: Mapping[str, Any], folder: str) -> Bind:
+    """Return the mount of the file for a container's message; ``folder`` is the container's.
 
     The supervisor makes the file, and empties it before each start.
     """
-    return f"{folder}/termination-log", container.get("terminationMessagePath", DEFAULT_MESSAGE_PATH), False
+    target = container.get("terminationMessagePath", DEFAULT_MESSAGE_PATH)
+    return Bind(f"{folder}/termination-log", target, ("rprivate", "rw"))
 
 
 def _probe(

@@ -4,7 +4,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from podwright.cgroups.hierarchy import detect
@@ -26,6 +26,7 @@ from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
 from podwright.pods import conditions, external, members, resources, settings, volumes
 from podwright.pods.life import compile_life, message_bind
+from podwright.pods.ownership import group_of
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
 from podwright.pods.storage import storage_plan
@@ -34,6 +35,7 @@ from podwright.pods.supervisor import Supervisor
 from podwright.trees import remove_tree
 
 if TYPE_CHECKING:
+    from podwright.pods.claims import ClaimStore
     from podwright.pods.facts import Facts
 
 SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
@@ -57,27 +59,46 @@ class NativePods:
 
     def check_runtime(self, pod: Mapping[str, Any]) -> None:
         """Refuse a (normalised) pod that this host's configuration cannot run."""
+        from podwright.pods import sysctls  # here as below: whoever finds a pod unchanged needs none
+
         external.chosen(self._config, pod)
+        sysctls.check(self._config, pod)
 
     def check(self, record: Record, images: dict[str, Image]) -> None:
         """Refuse what this host, or an image, cannot give; touches nothing."""
+        from podwright.pods import claims, environment, projection, propagation, volume_mounts
+
         settings.check(record, images, self._images, self._config.root)
         self._limits(record)
-        from podwright.pods import environment, projection  # here as below: whoever finds a pod unchanged needs none
-
-        sources, facts = self._sources(record), self._facts(record, "")
+        claims.check(record, self._claims, self._store)
+        runtime = external.chosen(self._config, record.pod)
+        propagation.check(record, external=runtime is not None)
+        sources, facts = self._sources(record), self._facts(record, self._gateway)  # in place of the pod's own address
         for field, container in containers_of(record.pod):
-            environment.declared(container, field, sources, facts)
+            variables = environment.declared(container, field, sources, facts)
+            volume_mounts.mounts_of(
+                record,
+                container,
+                field,
+                variables,
+                "",
+                self._claims,
+                recursive=_recursive(runtime.path if runtime else None),
+            )
         for volume in settings.volumes_of(record):
             projection.files(volume, sources, facts)
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
+        from podwright.pods import claims
+        from podwright.pods.needed import image_volumes, volume_key
+
         address = self._addresses.lease(record.uid)
         bridge = host.ensure(self._config)
         folder = self._store.pod_dir(record.uid)
         self._write_etc(record, address)
-        volumes.make(settings.volumes_of(record), folder)
+        volumes.make(settings.volumes_of(record), folder, group_of(record.pod))
+        claims.prepare(record, self._claims)
         groups = self._cgroups()
         directories = groups.create(record.uid, *self._limits(record))
         wanted = external.chosen(self._config, record.pod)
@@ -88,7 +109,9 @@ class NativePods:
             self._write_plan(record, container, image, directories[name], groups, address=address, runtime=runtime)
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
-        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
+        names = [volume["name"] for volume in image_volumes(record.pod)]
+        layers = [[name, self._images.lower_dirs(images[volume_key(name)])] for name in names]
+        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime, layers)
         _write_json(f"{folder}/sandbox.json", plan)
         has_content = any(map(is_config, settings.volumes_of(record)))
         self.supervisor(record.uid).start((lambda pod: self._fill(record, pod)) if has_content else None)
@@ -186,11 +209,10 @@ class NativePods:
 
         return Facts(record.pod, record.uid, address, self._gateway, self._config.root)
 
-    def _declared(self, record: Record, container: dict[str, Any], address: str) -> dict[str, str]:
+    def _declared(self, record: Record, container: dict[str, Any], where: str, address: str) -> dict[str, str]:
         from podwright.pods.environment import declared
 
-        field = next(field for field, item in containers_of(record.pod) if item["name"] == container["name"])
-        return declared(container, field, self._sources(record), self._facts(record, address))
+        return declared(container, where, self._sources(record), self._facts(record, address))
 
     def _fill(self, record: Record, pod: str) -> None:
         """Write the files of configuration into the pod's folder, as its supervisor sees it: into memory."""
@@ -205,6 +227,12 @@ class NativePods:
                 )
             atomic_tree.write(folder, projection.files(volume, sources, self._facts(record, "")))
 
+    @property
+    def _claims(self) -> "ClaimStore":
+        from podwright.pods.claims import ClaimStore
+
+        return ClaimStore(self._config.root)
+
     def _cgroups(self) -> CgroupManager:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
 
@@ -212,8 +240,15 @@ class NativePods:
         return resources.limits_of(record, self._config.pods_pids_limit)
 
     def _sandbox_plan(
-        self, record: Record, cgroups: list[str], network: Mapping[str, object], runtime: dict[str, Any] | None
+        self,
+        record: Record,
+        cgroups: list[str],
+        network: Mapping[str, object],
+        runtime: dict[str, Any] | None,
+        image_layers: list[list[Any]],
     ) -> dict[str, Any]:
+        from podwright.pods import propagation, sysctls
+
         spec = record.pod["spec"]
         return {
             "version": 3,
@@ -227,7 +262,12 @@ class NativePods:
             "storage": storage_plan(record),
             "cgroups": cgroups,
             "shmSize": SHM_SIZE,
-            "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),
+            "memoryVolumes": volumes.shared_memory(
+                settings.volumes_of(record), self._limits(record)[0].memory_max, group_of(record.pod)
+            ),
+            "imageVolumes": image_layers,
+            "sysctls": sysctls.rows(record.pod),
+            "sharedVolumes": propagation.rows(record, self._store.pod_dir(record.uid), self._claims),
             "network": network,
             "containers": members.members(record),
             "runtime": runtime,
@@ -258,6 +298,7 @@ class NativePods:
         runtime: dict[str, Any] | None,
     ) -> None:
         from podwright.oci.exec_plan import compile_command
+        from podwright.pods.volume_mounts import mounts_of
 
         name = container["name"]
         grace = record.pod["spec"]["terminationGracePeriodSeconds"]
@@ -266,6 +307,10 @@ class NativePods:
         ground = settings.ground_of(container, image, self._images)
         rights = settings.security_settings(record, container)
         seccomp = settings.seccomp_filter(record, container, rights, self._config.root)
+        where = next(field for field, item in containers_of(record.pod) if item["name"] == name)
+        declared = self._declared(record, container, where, address)
+        recursive = _recursive(runtime["path"] if runtime else None)
+        mounts = mounts_of(record, container, where, declared, pod_dir, self._claims, recursive=recursive)
         spec = container_spec(
             record.pod,
             container,
@@ -274,9 +319,9 @@ class NativePods:
             cgroup=Cgroup(groups.path(record.uid, name), cgroups, self._limits(record)[1][name]),
             user=settings.user_of(record, container, ground),
             security=rights,
-            volumes=[*settings.volume_binds(record, container, pod_dir), message_bind(container, folder)],
+            volumes=[*mounts.binds, message_bind(container, folder)],
             oom_score_adj=allowed_oom_score_adj(resources.oom_score(record, container, host_memory())),
-            declared=self._declared(record, container, address),
+            declared=declared,
             expand=expand,
         )
         plan = compile_plan(
@@ -288,6 +333,7 @@ class NativePods:
             cgroups=cgroups,
             oom_events=groups.oom_events(record.uid, name),
             seccomp=seccomp,
+            sub_paths=mounts.sub_paths,
         )
         command = compile_command(spec, cgroups=cgroups, seccomp=seccomp)
         for part in ("rootfs", "rw", "logs"):
@@ -298,6 +344,11 @@ class NativePods:
         _write_json(f"{folder}/plan.json", plan)
         _write_json(f"{folder}/exec.json", command)
         _write_json(f"{folder}/life.json", compile_life(container, address, grace))
+
+
+def _recursive(runtime: str | None) -> Callable[[], bool]:
+    """Return the question whether a runtime (the program, None for podwright's own) makes mounts read-only deeply."""
+    return lambda: runtime is None or external.can_mount(runtime, "rro")
 
 
 def _write_json(path: str, value: object) -> None:

@@ -89,6 +89,10 @@ def check_mariadb(one: Running) -> None:
     login = ("mariadb", f"--host={one.address()}", "--user=shop", "shop", "-N", "-e")
     query = "CREATE TABLE t (n INT); INSERT INTO t VALUES (40), (2); SELECT SUM(n) FROM t"
     assert one.run("mariadb", *login, query, MYSQL_PWD="battery-staple") == "42\n"
+    one.host.delete(one.name, grace=60)
+    one = started(one.host, "mariadb")
+    login = ("mariadb", f"--host={one.address()}", *login[2:])
+    assert one.run("mariadb", *login, "SELECT SUM(n) FROM t", MYSQL_PWD="battery-staple") == "42\n"
     assert "Access denied" in one.run("mariadb", "sh", "-c", f"{' '.join(login)} 'SELECT 1' 2>&1", MYSQL_PWD="wrong")
 
 
@@ -141,6 +145,20 @@ def check_registry(one: Running) -> None:
     assert one.get(5000, "/v2/_catalog", Authorization=f"Basic {HTPASSWD}")[1] == '{"repositories":[]}\n'
 
 
+def started(host: Host, name: str) -> Running:
+    """Apply an example and wait until it is ready, or done."""
+    host.run("apply", "-f", FOLDER / f"{name}.yaml")
+    eventually(lambda: _is_up(host.pod(*place_of(name))), f"{name} to be ready", READY)
+    return Running(host, host.pod(*place_of(name)))
+
+
+def place_of(name: str) -> tuple[str, str]:
+    """Return the name and namespace of an example's Pod."""
+    documents = yaml.safe_load_all((FOLDER / f"{name}.yaml").read_text())
+    metadata = next(item["metadata"] for item in documents if item["kind"] == "Pod")
+    return metadata["name"], metadata.get("namespace", "default")
+
+
 CHECKS: dict[str, Callable[[Running], None]] = {
     "haproxy": check_haproxy,
     "init-pages": check_init_pages,
@@ -158,17 +176,12 @@ CHECKS: dict[str, Callable[[Running], None]] = {
 @pytest.mark.timeout(900)  # the images are made first, where nobody has done so
 @pytest.mark.parametrize("name", CHECKS)
 def test_example(images: Host, name: str) -> None:
-    path = FOLDER / f"{name}.yaml"
-    metadata = next(item["metadata"] for item in yaml.safe_load_all(path.read_text()) if item["kind"] == "Pod")
-    where = (metadata["name"], metadata.get("namespace", "default"))
-    images.run("apply", "-f", path)
     try:
-        eventually(lambda: _is_up(images.pod(*where)), f"{name} to be ready", READY)
-        CHECKS[name](Running(images, images.pod(*where)))
-        again = images.run("apply", "-f", path).stdout.splitlines()
+        CHECKS[name](started(images, name))
+        again = images.run("apply", "-f", FOLDER / f"{name}.yaml").stdout.splitlines()
         assert [line.split()[1] for line in again] == ["unchanged"] * len(again)
     finally:
-        images.delete(*where, grace=10)
+        images.delete(*place_of(name), grace=10)
     assert not images.processes()
 
 
