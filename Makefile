@@ -32,8 +32,9 @@ benchmark: ## a pod and a pull beside podman's, an OCI container beside runc's (
 	@.venv/bin/python benchmarks/oci_run.py
 	@.venv/bin/python benchmarks/pull.py
 
-conformance: ## OCI's validation programs with podwright-oci, runc and crun, as docs/oci-conformance.md (as root)
+conformance: ## Pods, and OCI's validation programs, as docs/pod-conformance.md and oci-conformance.md (as root)
 	@$(PYTHON) tools/setup.py --peers
+	@.venv/bin/python tests/conformance/pods/pod_table.py
 	@.venv/bin/python tests/conformance/oci/table.py
 
 format: setup ## let ruff format the Python files

@@ -116,7 +116,10 @@ _pod_context = _object(
         "runAsNonRoot": st.just(False) | st.none(),
         "supplementalGroups": st.lists(st.integers(0, 3), max_size=3) | st.none(),
         "seccompProfile": _profile,
-        "sysctls": st.just([]),
+        "supplementalGroupsPolicy": st.sampled_from(["Merge", "Strict", None]),
+        "fsGroup": _id,
+        "fsGroupChangePolicy": st.sampled_from(["Always", "OnRootMismatch", None]),
+        "sysctls": st.sampled_from([[], None, [{"name": "net/core/somaxconn", "value": "1"}]]),
     },
 )
 _mode = st.sampled_from([None, 0, 0o400, 0o644, 420.0])
@@ -159,10 +162,82 @@ _mounts = st.lists(
             "name": st.sampled_from(["a", "b", "c"]),
             "mountPath": st.sampled_from(["/a", "/a//b/", "/./c", "/etc/hosts"]),
         },
-        {"readOnly": st.booleans() | st.none(), "subPath": st.just(""), "mountPropagation": st.just("None")},
+        {
+            "readOnly": st.booleans() | st.none(),
+            "subPath": st.sampled_from(["", "a/./b", None]),
+            "mountPropagation": st.sampled_from(["None", "HostToContainer", None]),
+        },
     ),
     max_size=3,
     unique_by=lambda item: item["mountPath"],
+)
+_port = st.sampled_from([1, 80, 8080.0])
+_address = {"host": st.sampled_from(["", "10.0.0.1", None])}
+_http_get = _object(
+    {"port": _port},
+    {
+        **_address,
+        "path": st.sampled_from(["", "/", "/a?b=c", None]),
+        "scheme": st.sampled_from(["", "HTTP", "HTTPS", None]),
+        "httpHeaders": st.none() | st.lists(st.just({"name": "X-A", "value": "b c"}), max_size=1),
+    },
+)
+_command = st.lists(st.sampled_from(["true", "a b"]), min_size=1, max_size=2)
+_hook = st.one_of(
+    _object({"exec": _object({"command": _command}, {})}, {"httpGet": st.none()}),
+    _object({"httpGet": _http_get}, {"exec": st.none()}),
+    _object({"tcpSocket": _object({"port": _port}, _address)}, {}),
+)
+_grpc = _object({"grpc": _object({"port": _port}, {"service": st.sampled_from(["", "a.B", None])})}, {})
+
+
+def _merged(*parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.tuples(*parts).map(lambda found: {key: value for part in found for key, value in part.items()})
+
+
+def _probe(**own: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any] | None]:
+    times = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "failureThreshold")
+    return st.none() | _merged(
+        _hook | _grpc, _object({}, {**dict.fromkeys(times, st.sampled_from([None, 0, 1, 7.0])), **own})
+    )
+
+
+_ends = {"successThreshold": st.sampled_from([None, 1]), "terminationGracePeriodSeconds": st.sampled_from([None, 5])}
+_probes = _object(
+    {},
+    {
+        "startupProbe": _probe(**_ends),
+        "livenessProbe": _probe(**_ends),
+        "readinessProbe": _probe(successThreshold=st.sampled_from([None, 1, 3])),
+        "lifecycle": st.none() | _object({}, {"postStart": st.none() | _hook, "preStop": _hook}),
+    },
+)
+_rule = _object(
+    {
+        "action": st.just("Restart"),
+        "exitCodes": _object({"operator": st.sampled_from(["In", "NotIn"]), "values": st.just([3, 1, 3])}, {}),
+    },
+    {},
+)
+_restarts = st.just({}) | _object(
+    {"restartPolicy": st.sampled_from(["Always", "OnFailure", "Never"])},
+    {"restartPolicyRules": st.lists(_rule, max_size=2) | st.none()},
+)
+_message = _object(
+    {},
+    {
+        "terminationMessagePath": st.sampled_from(["", "/dev/termination-log", "/a//b", None]),
+        "terminationMessagePolicy": st.sampled_from(["", "File", "FallbackToLogsOnError", None]),
+    },
+)
+_init = st.lists(
+    _merged(
+        _object({"name": st.sampled_from(["i-1", "i-2"]), "image": st.just("a:1")}, {"env": _env, "args": st.none()}),
+        _message,
+        st.just({}) | _merged(st.just({"restartPolicy": "Always"}), _probes),
+    ),
+    max_size=2,
+    unique_by=lambda item: item["name"],
 )
 _container = _object(
     {"name": _label, "image": st.sampled_from(["a", "a:latest", "r.io:5/b/c:1", "a@sha256:" + "0" * 64])},
@@ -178,9 +253,9 @@ _container = _object(
         "securityContext": _context | st.none(),
         "tty": st.just(False),
         "volumeMounts": _mounts | st.none(),
-        "terminationMessagePolicy": st.just("File"),
     },
 )
+_whole_container = _merged(_container, _message, _restarts, _probes)
 _aliases = st.lists(
     _object(
         {
@@ -194,10 +269,13 @@ _aliases = st.lists(
 )
 _spec = _object(
     {
-        "containers": st.lists(_container, min_size=1, max_size=3, unique_by=lambda item: item["name"]),
+        "containers": st.lists(_whole_container, min_size=1, max_size=3, unique_by=lambda item: item["name"]),
         "volumes": _volumes,
     },
     {
+        "initContainers": _init | st.none(),
+        "activeDeadlineSeconds": st.sampled_from([None, 7, 7.0]),
+        "readinessGates": st.lists(st.just({"conditionType": "a.b/c"}), max_size=1) | st.none(),
         "restartPolicy": st.sampled_from(["Always", "OnFailure", "Never", None]),
         "terminationGracePeriodSeconds": st.integers(0, 300) | st.sampled_from([30.0, None]),
         "hostname": _label | st.sampled_from(["", None]),

@@ -44,7 +44,9 @@ STEPS = (
     Step("pull-benchmark", "benchmark", ["python", "benchmarks/pull.py", "--rounds", "2"], 15, show=True),
     # where they are not there yet: half a minute to compile, and two for the guest's disk
     Step("oci-validation", "conformance", ["python", "tests/conformance/oci/build.py"], 10),
-    _pytest("conformance", 20),
+    # likewise: three minutes
+    Step("programs", "conformance", ["python", "tests/conformance/pods/programs.py"], 15),
+    _pytest("conformance", 25),
     Step("guest", "vm", ["python", "tests/vm/recipe.py"], 15),
     _pytest("vm", 25),
     # last: where there is no Pulumi engine yet, it is compiled, which takes five to ten minutes

@@ -95,11 +95,13 @@ options:
     aliases: [securityContext]
   volumes:
     description: What can be mounted, as in a Pod, each with C(name) and one of C(hostPath), C(emptyDir), C(configMap),
-      C(secret), C(downwardAPI) and C(projected).
+      C(secret), C(downwardAPI), C(projected),
+      C(persistentVolumeClaim) and C(image).
     type: list
     elements: dict
   volume_mounts:
-    description: Where the container sees the volumes, each with C(name), C(mountPath), and C(readOnly) if wanted.
+    description: Where the container sees the volumes, each with C(name), C(mountPath), and if wanted C(readOnly),
+      C(subPath) or C(subPathExpr), C(mountPropagation) and C(recursiveReadOnly).
     type: list
     elements: dict
     aliases: [volumeMounts]

@@ -183,6 +183,20 @@ class Projection(TypedDict, total=False):
     downwardAPI: Input[DownwardVolume]
 
 
+class ImageVolume(TypedDict):
+    """The files of an image, read-only."""
+
+    reference: Input[str]
+    pullPolicy: NotRequired[Input[Literal["Always", "IfNotPresent", "Never"]]]
+
+
+class PersistentVolumeClaim(TypedDict):
+    """A volume that outlives the container."""
+
+    claimName: Input[str]
+    readOnly: NotRequired[Input[bool]]
+
+
 class ProjectedVolume(TypedDict, total=False):
     """Files of several sources."""
 
@@ -200,6 +214,8 @@ class Volume(TypedDict):
     secret: NotRequired[Input[SecretVolume]]
     downwardAPI: NotRequired[Input[DownwardVolume]]
     projected: NotRequired[Input[ProjectedVolume]]
+    persistentVolumeClaim: NotRequired[Input[PersistentVolumeClaim]]
+    image: NotRequired[Input[ImageVolume]]
 
 
 class VolumeMount(TypedDict):
@@ -208,3 +224,7 @@ class VolumeMount(TypedDict):
     name: Input[str]
     mountPath: Input[str]
     readOnly: NotRequired[Input[bool]]
+    subPath: NotRequired[Input[str]]
+    subPathExpr: NotRequired[Input[str]]
+    mountPropagation: NotRequired[Input[Literal["None", "HostToContainer", "Bidirectional"]]]
+    recursiveReadOnly: NotRequired[Input[Literal["Disabled", "IfPossible", "Enabled"]]]

@@ -124,8 +124,9 @@ static int read_grace(const struct supervisor *supervisor, const struct json *re
 	return json_get(request, "grace") ? json_integer(request, "grace", 0, MAX_GRACE, grace, failure) : 0;
 }
 
-static int do_update(struct supervisor *supervisor, struct client *client, const struct json *request,
-		     struct failure *failure)
+// Stops the named containers, to start them again from their plans: at once, or when an update says so.
+static int restart(struct supervisor *supervisor, struct client *client, const struct json *request, bool hold,
+		   struct failure *failure)
 {
 	int64_t grace;
 	uint32_t chosen = 0;
@@ -147,10 +148,22 @@ static int do_update(struct supervisor *supervisor, struct client *client, const
 	}
 	for (size_t i = 0; i < supervisor->count; i++)
 		if (chosen >> i & 1)
-			container_update(supervisor, &supervisor->containers[i], grace);
+			container_update(supervisor, &supervisor->containers[i], grace, hold);
 	client->waiting = WAITS_FOR_UPDATE;
 	client->updating = chosen;
 	return 0;
+}
+
+static int do_update(struct supervisor *supervisor, struct client *client, const struct json *request,
+		     struct failure *failure)
+{
+	return restart(supervisor, client, request, false, failure);
+}
+
+static int do_hold(struct supervisor *supervisor, struct client *client, const struct json *request,
+		   struct failure *failure)
+{
+	return restart(supervisor, client, request, true, failure);
 }
 
 static int do_stop(struct supervisor *supervisor, struct client *client, const struct json *request,
@@ -175,6 +188,7 @@ static const struct action {
 	{ "status", { "id", "action", NULL }, do_status },
 	{ "signal", { "id", "action", "container", "signal", NULL }, do_signal },
 	{ "update", { "id", "action", "containers", "grace", NULL }, do_update },
+	{ "hold", { "id", "action", "containers", "grace", NULL }, do_hold },
 	{ "stop", { "id", "action", "grace", NULL }, do_stop },
 };
 
@@ -334,7 +348,8 @@ static bool update_settled(const struct supervisor *supervisor, const struct cli
 {
 	for (size_t i = 0; i < supervisor->count; i++) {
 		const struct container *container = &supervisor->containers[i];
-		if (client->updating >> i & 1 && (container->want_restart || container->phase == PHASE_STARTING))
+		bool changes = container->held ? container->pid > 0 : container->want_restart;
+		if (client->updating >> i & 1 && (changes || container->phase == PHASE_STARTING))
 			return false;
 	}
 	return true;

@@ -13,7 +13,9 @@
 #include <sys/wait.h>
 
 #include "channel.h"
+#include "event.h"
 #include "external.h"
+#include "lifecycle.h"
 #include "jail.h"
 #include "kernel.h"
 #include "message.h"
@@ -234,10 +236,17 @@ static void on_report(struct supervisor *supervisor, struct source *source, uint
 	read_report(supervisor, container);
 	if (container->report.fd < 0 && container->start_error[0] == '\0') {
 		container->phase = PHASE_RUNNING;
-		container->settled = true;
+		event_add(supervisor, container, "Normal", "Started", "Container started");
 		probes_begin(container);
+		lifecycle_begin(supervisor, container);
+		container_note_start(container);
 	}
 	supervisor->dirty = true;
+}
+
+void container_note_start(struct container *container)
+{
+	container->ran |= container_has_started(container);
 }
 
 static void schedule(struct supervisor *supervisor, struct container *container, const struct termination *end)
@@ -248,13 +257,22 @@ static void schedule(struct supervisor *supervisor, struct container *container,
 		return;
 	if (container->want_restart) {
 		container->phase = PHASE_WAITING;
-		container->start_at = now;
+		container->start_at = container->held ? INT64_MAX : now;
 	} else if (restart_wanted(container->member, end->exit_code) ||
 		   (container->unhealthy && container->member->restart != RESTART_NEVER)) {
 		container->phase = PHASE_WAITING;
 		container->start_at = now + backoff_next(&container->backoff, &supervisor->plan.backoff,
 							 now - container->started_ms);
+		if (container->backoff.delay > 0)
+			event_back_off(supervisor, container);
 	}
+}
+
+static void end_actions(struct container *container)
+{
+	lifecycle_end(container);
+	probes_end(container);
+	life_plan_free(&container->life);
 }
 
 static void record_end(struct supervisor *supervisor, struct container *container, struct termination end)
@@ -269,7 +287,8 @@ static void record_end(struct supervisor *supervisor, struct container *containe
 	container->kill_at = 0;
 	container->settled = true;
 	log_close(&container->log);
-	probes_end(container);
+	end_actions(container);
+	event_end(supervisor, container);
 	schedule(supervisor, container, &end);
 	supervisor->dirty = true;
 }
@@ -317,7 +336,7 @@ void container_free(struct supervisor *supervisor, struct container *container)
 	output_close(supervisor, container, &container->err);
 	source_close(supervisor, &container->report);
 	log_close(&container->log);
-	probes_end(container);
+	end_actions(container);
 	cleanup_close(&container->base);
 	free(container->hash);
 	free(container->oom_file);

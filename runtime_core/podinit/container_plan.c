@@ -11,6 +11,7 @@
 #define PLAN_VERSION 2
 #define MAX_MAPPINGS 340 // user_namespaces(7)
 #define MAX_DEVICES 64
+#define MAX_SUB_PATHS 1024
 
 static int check_version(const struct json *root, struct failure *failure)
 {
@@ -74,10 +75,11 @@ static void find_listener(struct process_plan *plan)
 	}
 }
 
-static int read_process(struct process_plan *plan, const struct json *root, bool exec, struct failure *failure)
+static int read_process(struct process_plan *plan, const struct json *root, const struct json *args, bool exec,
+			struct failure *failure)
 {
-	const struct json *args, *env;
-	if (json_texts(root, "args", &args, failure) < 0 || json_texts(root, "env", &env, failure) < 0 ||
+	const struct json *env;
+	if (json_texts(root, "env", &env, failure) < 0 ||
 	    json_text(root, "cwd", &plan->cwd, failure) < 0 ||
 	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_terminal(plan, root, failure) < 0 ||
 	    read_bool(root, "keyring", &plan->keyring, failure) < 0 ||
@@ -130,6 +132,8 @@ static int read_namespaces(struct container_plan *plan, const struct json *root,
 	    read_rows(root, "gidMappings", "nnn", MAX_MAPPINGS, &plan->gid_mappings, failure) < 0 ||
 	    read_rows(root, "timeOffsets", "sin", 2, &plan->time_offsets, failure) < 0)
 		return -1;
+	if (read_rows(root, "subPaths", "ss", MAX_SUB_PATHS, &plan->sub_paths, failure) < 0)
+		return -1;
 	return read_rows(root, "netDevices", "ss", MAX_DEVICES, &plan->net_devices, failure);
 }
 
@@ -148,9 +152,12 @@ static int read_container(struct container_plan *plan, const struct json *root, 
 					     "cwd",	    "stopSignal",  "cgroups",	  "oomEvents", "lower",
 					     "namespaces",  "uidMappings", "gidMappings", "timeOffsets", "terminal",
 					     "hooks",	    "state",	   "keyring",	  "netDevices",	 "steps",
+					     "subPaths",
 					     NULL };
+	const struct json *args;
 	if (json_only(root, known, failure) < 0 || check_version(root, failure) < 0 ||
-	    json_text(root, "name", &plan->name, failure) < 0 || read_text(root, "hash", &plan->hash, failure) < 0 ||
+	    json_texts(root, "args", &args, failure) < 0 || json_text(root, "name", &plan->name, failure) < 0 ||
+	    read_text(root, "hash", &plan->hash, failure) < 0 ||
 	    json_integer(root, "stopSignal", 1, SIGRTMAX, &plan->stop_signal, failure) < 0 ||
 	    read_oom_events(plan, root, failure) < 0 || json_texts(root, "lower", &plan->lower, failure) < 0 ||
 	    read_namespaces(plan, root, failure) < 0 || read_hooks(plan, root, failure) < 0 ||
@@ -158,7 +165,7 @@ static int read_container(struct container_plan *plan, const struct json *root, 
 		return -1;
 	if (name && strcmp(plan->name, name) != 0)
 		return fail(failure, "name is %.80s, not the folder's %s", plan->name, name);
-	return read_process(&plan->process, root, false, failure);
+	return read_process(&plan->process, root, args, false, failure);
 }
 
 int container_plan_read(struct container_plan *plan, int base, const char *name, struct failure *failure)
@@ -181,21 +188,30 @@ void container_plan_free(struct container_plan *plan)
 	*plan = (struct container_plan){ 0 };
 }
 
-static int read_exec(struct exec_plan *plan, const struct json *root, struct failure *failure)
+// What the plan says beside the process to join and the program to execute.
+static int read_joining(struct exec_plan *plan, const struct json *root, const struct json *args,
+			struct failure *failure)
 {
-	static const char *const known[] = { "version", "pid",	    "startTime", "args",     "env",   "cwd",
-					     "cgroups", "terminal", "keyring",	 "affinity", "steps", NULL };
 	const struct json *affinity;
-	if (json_only(root, known, failure) < 0 || check_version(root, failure) < 0 ||
-	    json_integer(root, "pid", 1, INT32_MAX, &plan->pid, failure) < 0 ||
-	    json_integer(root, "startTime", 0, INT64_MAX, &plan->start_time, failure) < 0 ||
-	    json_texts(root, "affinity", &affinity, failure) < 0)
+	if (check_version(root, failure) < 0 || json_texts(root, "affinity", &affinity, failure) < 0)
 		return -1;
 	if (affinity->count != 2)
 		return fail(failure, "field affinity must be an initial and a final list of processors");
 	plan->initial_affinity = affinity->child->string;
 	plan->affinity = affinity->child->next->string;
-	return read_process(&plan->process, root, true, failure);
+	return read_process(&plan->process, root, args, true, failure);
+}
+
+static int read_exec(struct exec_plan *plan, const struct json *root, struct failure *failure)
+{
+	static const char *const known[] = { "version", "pid",	    "startTime", "args",     "env",   "cwd",
+					     "cgroups", "terminal", "keyring",	 "affinity", "steps", NULL };
+	const struct json *args;
+	if (json_only(root, known, failure) < 0 || json_integer(root, "pid", 1, INT32_MAX, &plan->pid, failure) < 0 ||
+	    json_integer(root, "startTime", 0, INT64_MAX, &plan->start_time, failure) < 0 ||
+	    json_texts(root, "args", &args, failure) < 0)
+		return -1;
+	return read_joining(plan, root, args, failure);
 }
 
 int exec_plan_read(struct exec_plan *plan, const char *path, struct failure *failure)
@@ -205,4 +221,18 @@ int exec_plan_read(struct exec_plan *plan, const char *path, struct failure *fai
 	if (json_read_file(&plan->document, AT_FDCWD, path, failure) < 0)
 		return -1;
 	return read_exec(plan, plan->document.root, &reason) == 0 ? 0 : fail(failure, "%.80s: %.400s", path, reason.reason);
+}
+
+int command_plan_read(struct exec_plan *plan, int base, const struct json *args, struct failure *failure)
+{
+	static const char *const known[] = { "version",	 "env",	    "cwd",	"cgroups",
+					     "terminal", "keyring", "affinity", "steps", NULL };
+	struct failure reason;
+	*plan = (struct exec_plan){ 0 };
+	if (json_read_file(&plan->document, base, "exec.json", failure) < 0)
+		return -1;
+	const struct json *root = plan->document.root;
+	if (json_only(root, known, &reason) == 0 && read_joining(plan, root, args, &reason) == 0)
+		return 0;
+	return fail(failure, "exec.json: %.400s", reason.reason);
 }

@@ -2,6 +2,7 @@
 #include "event.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define FILE_NAME "events.log"
@@ -30,4 +31,26 @@ void event_add(const struct supervisor *supervisor, const struct container *cont
 	if (fd >= 0 && !line.failed)
 		(void)!write(fd, line.data, line.length);
 	buffer_free(&line);
+}
+
+void event_end(const struct supervisor *supervisor, const struct container *container)
+{
+	char message[600];
+	const struct termination *end = &container->last;
+	if (strcmp(end->reason, "StartError") == 0) {
+		snprintf(message, sizeof message, "Error: %.512s", end->message);
+		event_add(supervisor, container, "Warning", "Failed", message);
+		return;
+	}
+	snprintf(message, sizeof message, "Container ended with exit code %d", end->exit_code);
+	event_add(supervisor, container, end->exit_code == 0 ? "Normal" : "Warning", end->reason, message);
+}
+
+void event_back_off(const struct supervisor *supervisor, const struct container *container)
+{
+	char message[1024];
+	const struct sandbox_plan *plan = &supervisor->plan;
+	snprintf(message, sizeof message, "Back-off restarting failed container %s in pod %s_%s(%s)", container->name,
+		 plan->name, plan->namespace, plan->uid);
+	event_add(supervisor, container, "Warning", "BackOff", message);
 }

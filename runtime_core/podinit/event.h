@@ -9,4 +9,7 @@
 void event_add(const struct supervisor *supervisor, const struct container *container, const char *type,
 	       const char *reason, const char *message);
 
+void event_end(const struct supervisor *supervisor, const struct container *container); // its last one
+void event_back_off(const struct supervisor *supervisor, const struct container *container);
+
 #endif

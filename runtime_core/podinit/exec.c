@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // podinit exec FILE N: a further process in a container that runs, by the plan in FILE. It is a child of whoever runs
 // this; the report comes when its program is executed.
+#include "exec.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,7 +14,6 @@
 #include "kernel.h"
 #include "podinit.h"
 #include "split.h"
-#include "starter.h"
 #include "steps.h"
 
 // The namespaces of the container, and of nothing that got its first process' number after it.
@@ -48,7 +49,8 @@ static pid_t clone_into(const struct jail_start *jail, struct failure *failure)
 	return pid < 0 ? fail_at(failure, "clone", "a process in the container") : pid;
 }
 
-static int start(struct starter *starter, const struct exec_plan *plan, int preserved, struct failure *failure)
+int exec_start(struct starter *starter, const struct exec_plan *plan, int preserved, int output,
+	       struct failure *failure)
 {
 	int pair[2];
 	uint64_t joined = 0;
@@ -72,8 +74,8 @@ static int start(struct starter *starter, const struct exec_plan *plan, int pres
 				   .channel = pair[1],
 				   .listener = -1,
 				   .console = plan->process.terminal ? CONSOLE_FD : -1,
-				   .out = -1,
-				   .err = -1,
+				   .out = output,
+				   .err = output,
 				   .preserved = preserved,
 				   .sandbox = -1,
 				   .user_namespace = joined & CLONE_NEWUSER,
@@ -98,6 +100,6 @@ int exec_main(int argc, char **argv)
 	if (result == 0)
 		result = exec_plan_read(&plan, argv[1], &failure);
 	if (result == 0)
-		result = start(&starter, &plan, preserved, &failure);
+		result = exec_start(&starter, &plan, preserved, -1, &failure);
 	return result < 0 ? starter_report(&starter, -1, &failure) : result;
 }

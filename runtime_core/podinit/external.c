@@ -17,6 +17,7 @@
 #include "starter.h"
 #include "step.h"
 #include "streams.h"
+#include "subpath.h"
 #include "tree.h"
 
 #define EXIT_FAILED 128
@@ -155,6 +156,13 @@ static int enter_namespaces(const struct helper *helper, struct failure *failure
 	return protect_cgroups(helper, failure);
 }
 
+static int mount_subpaths(const struct jail_start *start, struct failure *failure)
+{
+	cleanup_fd int base = open(start->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return base < 0 ? fail_at(failure, "open", start->folder) :
+			  subpaths_mount(base, start->container->sub_paths, failure);
+}
+
 // A rootfs that is a folder of the host's is named in config.json, and needs nothing.
 static int mount_rootfs(const struct jail_start *start, struct failure *failure)
 {
@@ -278,8 +286,8 @@ static int create(const struct helper *helper, char pid_text[static 16], struct 
 {
 	static const char *const force[] = { "--force", NULL };
 	struct failure ignored;
-	if (enter_namespaces(helper, failure) < 0 || mount_rootfs(helper->start, failure) < 0 ||
-	    forget_earlier(helper, failure) < 0 || set_streams(helper->start, failure) < 0 ||
+	if (enter_namespaces(helper, failure) < 0 || mount_subpaths(helper->start, failure) < 0 ||
+	    mount_rootfs(helper->start, failure) < 0 || forget_earlier(helper, failure) < 0 || set_streams(helper->start, failure) < 0 ||
 	    run_create(helper, failure) < 0)
 		return -1;
 	pid_t pid = first_process(helper, failure);

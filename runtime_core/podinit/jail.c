@@ -21,6 +21,7 @@
 #include "net.h"
 #include "steps.h"
 #include "streams.h"
+#include "subpath.h"
 
 #define EXIT_NOT_STARTED 128
 
@@ -248,6 +249,8 @@ static int make_jail(struct terminal *terminal, struct jail *jail, struct failur
 	const struct jail_start *start = terminal->start;
 	umask(0);
 	if (start->folder && (jail->base = open_folder(start->folder, failure)) < 0)
+		return -1;
+	if (start->container && subpaths_mount(jail->base, start->container->sub_paths, failure) < 0)
 		return -1;
 	if (!start->container && ((jail->root = open_root(failure)) < 0 || open_terminal(terminal, jail->root, failure) < 0))
 		return -1;

@@ -51,14 +51,31 @@ static int read_message(struct life_plan *plan, const struct json *root, struct 
 	return 0;
 }
 
+static int read_hooks(struct life_plan *plan, const struct json *root, struct failure *failure)
+{
+	static const char *const keys[HOOK_KINDS] = { "postStart", "preStop" };
+	for (size_t kind = 0; kind < HOOK_KINDS; kind++) {
+		const struct json *value = json_get(root, keys[kind]);
+		if (!value)
+			return fail(failure, "field %s is missing", keys[kind]);
+		if (value->type == JSON_NULL)
+			continue;
+		if (action_check(value, failure) < 0)
+			return -1;
+		plan->hooks[kind] = value;
+	}
+	return 0;
+}
+
 static int read_life(struct life_plan *plan, const struct json *root, struct failure *failure)
 {
-	static const char *const known[] = { "version", "probes", "terminationMessage", NULL };
+	static const char *const known[] = { "version", "probes", "postStart", "preStop", "terminationMessage", NULL };
 	int64_t version;
 	const struct json *probes;
 	if (json_only(root, known, failure) < 0 ||
 	    json_integer(root, "version", LIFE_VERSION, LIFE_VERSION, &version, failure) < 0 ||
-	    json_list(root, "probes", &probes, failure) < 0 || read_message(plan, root, failure) < 0)
+	    json_list(root, "probes", &probes, failure) < 0 || read_hooks(plan, root, failure) < 0 ||
+	    read_message(plan, root, failure) < 0)
 		return -1;
 	for (const struct json *item = probes->child; item; item = item->next)
 		if (read_probe(plan, item, failure) < 0)

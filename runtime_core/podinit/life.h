@@ -5,6 +5,7 @@
 
 #include "json.h"
 
+enum hook_kind { HOOK_POST_START, HOOK_PRE_STOP, HOOK_KINDS };
 enum probe_kind { PROBE_STARTUP, PROBE_LIVENESS, PROBE_READINESS, PROBE_KINDS };
 
 struct probe_plan {
@@ -17,6 +18,7 @@ struct probe_plan {
 struct life_plan {
 	struct json_document document;
 	struct probe_plan probes[PROBE_KINDS];
+	const struct json *hooks[HOOK_KINDS]; // their actions; NULL: there is none
 	bool message;		 // it may write one for its end
 	bool message_falls_back; // to its log, after an error
 };

@@ -28,6 +28,18 @@ int net_loopback_up(char *err, size_t n)
 	return link_up("lo", err, n);
 }
 
+// Two first bytes of a locally administered address, then the pod's IPv4 address, which is free for the next pod once
+// this one is gone: with an address of its own that one would not be found where a neighbour cache still has this one.
+static int put_mac(struct request *r, const struct net_config *c)
+{
+	uint8_t mac[6] = {0x02, 0x50};
+
+	if (inet_pton(AF_INET, c->address, mac + 2) != 1)
+		return -1;
+	request_put(r, IFLA_ADDRESS, mac, sizeof(mac));
+	return 0;
+}
+
 int net_attach(const struct net_config *c, pid_t pause, char *err, size_t n)
 {
 	const struct ifinfomsg up = {.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
@@ -49,6 +61,8 @@ int net_attach(const struct net_config *c, pid_t pause, char *err, size_t n)
 	peer = request_nest(&r, VETH_INFO_PEER);
 	request_append(&r, &peer_link, sizeof(peer_link));
 	request_put_string(&r, IFLA_IFNAME, c->ifname);
+	if (put_mac(&r, c) < 0)
+		return request_fail(err, n, "", EINVAL, "cannot give %s the address %s", c->ifname, c->address);
 	request_put_u32(&r, IFLA_MTU, (uint32_t)c->mtu);
 	request_put_u32(&r, IFLA_NET_NS_PID, (uint32_t)pause);
 	request_nest_end(&r, peer);

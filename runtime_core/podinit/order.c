@@ -3,6 +3,8 @@
 
 #include "container.h"
 
+#define EVICTION_GRACE 1 // seconds, as the kubelet's for a pod that has to go at once
+
 static bool is_done(const struct container *container)
 {
 	return container->phase == PHASE_TERMINATED && container->last.set && container->last.exit_code == 0;
@@ -38,7 +40,7 @@ bool order_start(struct supervisor *supervisor, int64_t now)
 static void end(struct supervisor *supervisor, enum ending ending)
 {
 	supervisor->ending = ending;
-	containers_stop(supervisor, supervisor->plan.grace);
+	containers_stop(supervisor, ending == ENDING_EVICTED ? EVICTION_GRACE : supervisor->plan.grace);
 }
 
 void order_end(struct supervisor *supervisor, int64_t now)
@@ -58,6 +60,8 @@ void order_end(struct supervisor *supervisor, int64_t now)
 		end(supervisor, ENDING_COMPLETE);
 	else if (now >= supervisor->deadline)
 		end(supervisor, ENDING_DEADLINE);
+	else if (supervisor->storage.exceeded)
+		end(supervisor, ENDING_EVICTED);
 }
 
 bool order_ends_next(const struct supervisor *supervisor, const struct container *container)

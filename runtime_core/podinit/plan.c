@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <string.h>
 
+#include "share.h"
 #include "steps.h"
+#include "storage.h"
 
 #define SANDBOX_VERSION 3
 
@@ -146,12 +148,13 @@ static int read_backoff(struct backoff_plan *backoff, const struct json *root, s
 
 static int check_memory_volumes(const struct json *volumes, struct failure *failure)
 {
-	static const char *const known[] = { "path", "size", "content", NULL };
+	static const char *const known[] = { "path", "size", "content", "group", NULL };
 	for (const struct json *item = volumes->child; item; item = item->next) {
 		const char *path;
-		int64_t size;
+		int64_t size, group;
 		if (json_only(item, known, failure) < 0 || json_text(item, "path", &path, failure) < 0 ||
-		    json_integer(item, "size", 0, INT64_MAX, &size, failure) < 0)
+		    json_integer(item, "size", 0, INT64_MAX, &size, failure) < 0 ||
+		    (json_get(item, "group") && json_integer(item, "group", 0, INT32_MAX, &group, failure) < 0))
 			return -1;
 		if (strncmp(path, "volumes/", 8) != 0 || !is_label(path + 8))
 			return fail(failure, "memoryVolumes: %.80s is not a volume's folder", path);
@@ -159,11 +162,75 @@ static int check_memory_volumes(const struct json *volumes, struct failure *fail
 	return 0;
 }
 
+// Only what the pod's own network and IPC namespaces have for themselves.
+static bool is_sysctl(const struct json *row)
+{
+	const struct json *path = row->child;
+	if (row->type != JSON_ARRAY || row->count != 2 || path->type != JSON_STRING || path->next->type != JSON_STRING)
+		return false;
+	if (strstr(path->string, "..") || strlen(path->string) > MAX_SYSCTL)
+		return false;
+	return strncmp(path->string, "net/", 4) == 0 || strncmp(path->string, "kernel/", 7) == 0 ||
+		strncmp(path->string, "fs/mqueue/", 10) == 0;
+}
+
+static int read_sysctls(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
+{
+	if (json_list(root, "sysctls", &plan->sysctls, failure) < 0)
+		return -1;
+	for (const struct json *row = plan->sysctls->child; row; row = row->next)
+		if (!is_sysctl(row))
+			return fail(failure, "sysctls: one is no path of a pod's with a value");
+	return 0;
+}
+
+static bool is_share(const struct json *row)
+{
+	const struct json *name = row->child;
+	if (row->type != JSON_ARRAY || row->count != 3 || name->type != JSON_STRING || !is_label(name->string) ||
+	    name->next->type != JSON_STRING || name->next->string[0] != '/' || name->next->next->type != JSON_STRING)
+		return false;
+	return strcmp(name->next->next->string, "host") == 0 || strcmp(name->next->next->string, "pod") == 0;
+}
+
+static int read_shared(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
+{
+	if (json_list(root, "sharedVolumes", &plan->shared, failure) < 0)
+		return -1;
+	bool good = plan->shared->count <= MAX_SHARED;
+	for (const struct json *row = plan->shared->child; good && row; row = row->next)
+		good = is_share(row);
+	return good ? 0 : fail(failure, "sharedVolumes: one is no volume with a path, or they are more than %d", MAX_SHARED);
+}
+
+static bool is_image(const struct json *row)
+{
+	const struct json *name = row->child;
+	if (row->type != JSON_ARRAY || row->count != 2 || name->type != JSON_STRING || !is_label(name->string) ||
+	    name->next->type != JSON_ARRAY)
+		return false;
+	for (const struct json *layer = name->next->child; layer; layer = layer->next)
+		if (layer->type != JSON_STRING || layer->string[0] != '/')
+			return false;
+	return true;
+}
+
+static int read_images(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
+{
+	if (json_list(root, "imageVolumes", &plan->images, failure) < 0)
+		return -1;
+	for (const struct json *row = plan->images->child; row; row = row->next)
+		if (!is_image(row))
+			return fail(failure, "imageVolumes: one is no name with the paths of layers");
+	return 0;
+}
+
 static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *root, struct failure *failure)
 {
 	static const char *const known[] = { "version",	    "uid",     "name",	  "namespace", "hostname",   "backOff",
 					     "gracePeriod", "cgroups", "shmSize", "network",   "containers", "runtime",
-					     "memoryVolumes", "activeDeadline",
+					     "memoryVolumes", "activeDeadline", "storage", "sysctls", "sharedVolumes",
+					     "imageVolumes",
 					     NULL };
 	int64_t version;
 	if (json_only(root, known, failure) < 0 ||
@@ -177,7 +244,9 @@ static int read_sandbox_fields(struct sandbox_plan *plan, const struct json *roo
 	    json_texts(root, "cgroups", &plan->cgroups, failure) < 0 || read_network(plan, root, failure) < 0 ||
 	    read_members(plan, root, failure) < 0 ||
 	    json_list(root, "memoryVolumes", &plan->memory_volumes, failure) < 0 ||
-	    check_memory_volumes(plan->memory_volumes, failure) < 0)
+	    check_memory_volumes(plan->memory_volumes, failure) < 0 || read_sysctls(plan, root, failure) < 0 ||
+	    read_images(plan, root, failure) < 0 || read_shared(plan, root, failure) < 0 ||
+	    storage_plan_read(&plan->storage, root, failure) < 0)
 		return -1;
 	return read_runtime(&plan->runtime, root, failure);
 }

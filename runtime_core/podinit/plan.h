@@ -9,6 +9,7 @@
 
 #define MAX_CONTAINERS 32 // 16 of each list of a Pod; the agent's "update" has a bit for each
 #define MAX_GRACE 86400 // seconds
+#define MAX_SYSCTL 253
 #define NAME_SIZE 64    // an RFC 1123 label and its NUL
 
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
@@ -42,6 +43,12 @@ struct runtime_plan {
 	bool inherits_cgroups;	   // it leaves a container in its own cgroups; else it enters linux.cgroupsPath
 };
 
+// How much the pod's files may take, every `period` milliseconds.
+struct storage_plan {
+	int64_t period;
+	const struct json *paths, *bounds; // a bound: its limit in bytes, indices of paths, and what exceeding it is called
+};
+
 // The strings of all belong to the document.
 struct sandbox_plan {
 	struct json_document document;
@@ -50,6 +57,10 @@ struct sandbox_plan {
 	int64_t grace, shm_size;
 	int64_t deadline; // ms of the pod's whole life; 0: none
 	const struct json *cgroups, *memory_volumes;
+	struct storage_plan storage;
+	const struct json *images;  // name of a volume, and its layers
+	const struct json *sysctls; // path below /proc/sys, and value
+	const struct json *shared;  // name of a volume, its path, and with whom: host or pod
 	struct member members[MAX_CONTAINERS]; // in the order in which they start
 	size_t count;
 	bool networked;
@@ -72,7 +83,8 @@ struct container_plan {
 	struct process_plan process;
 	const char *name, *hash;
 	int64_t stop_signal;
-	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *net_devices, *hooks;
+	const struct json *lower, *namespaces, *uid_mappings, *gid_mappings, *time_offsets, *net_devices, *hooks,
+		*sub_paths; // a volume and a path in it each
 	const char *state;		// for hooks, without its end
 	const char *oom_file, *oom_key; // NULL: nothing counts them
 };
@@ -89,6 +101,9 @@ int sandbox_plan_read(struct sandbox_plan *plan, int pod_dir, struct failure *fa
 // The plan.json in the folder `base`; `name` NULL: any.
 int container_plan_read(struct container_plan *plan, int base, const char *name, struct failure *failure);
 void container_plan_free(struct container_plan *plan);
-int exec_plan_read(struct exec_plan *plan, const char *path, struct failure *failure); // lives as long as the process
+// Both live as long as the process.
+int exec_plan_read(struct exec_plan *plan, const char *path, struct failure *failure);
+// The exec.json in the folder `base`, which leaves program (`args`) and target to the caller.
+int command_plan_read(struct exec_plan *plan, int base, const struct json *args, struct failure *failure);
 
 #endif

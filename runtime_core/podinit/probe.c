@@ -6,6 +6,10 @@
 
 #include "container.h"
 #include "event.h"
+#include "lifecycle.h"
+
+#define MAX_TRIES 3	   // of one that says nothing about the container, as in the kubelet
+#define PATIENCE_MS 2000 // with a process that is told to end
 
 static const char *const titles[PROBE_KINDS] = { "Startup", "Liveness", "Readiness" };
 
@@ -17,7 +21,8 @@ static bool is_there(const struct container *container, enum probe_kind kind)
 bool container_has_started(const struct container *container)
 {
 	const struct probe *startup = &container->probes[PROBE_STARTUP];
-	return container->phase == PHASE_RUNNING && (!is_there(container, PROBE_STARTUP) || startup->good);
+	return container->phase == PHASE_RUNNING && lifecycle_has_begun(container) &&
+		(!is_there(container, PROBE_STARTUP) || startup->good);
 }
 
 bool container_is_ready(const struct container *container)
@@ -30,7 +35,8 @@ bool container_is_ready(const struct container *container)
 static bool is_its_time(const struct container *container, enum probe_kind kind)
 {
 	const struct probe *probe = &container->probes[kind];
-	if (!is_there(container, kind) || container->phase != PHASE_RUNNING || probe->on_hold)
+	if (!is_there(container, kind) || container->phase != PHASE_RUNNING || probe->on_hold ||
+	    !lifecycle_has_begun(container))
 		return false;
 	if (container->stop.wanted && kind != PROBE_READINESS)
 		return false;
@@ -42,21 +48,20 @@ void probes_begin(struct container *container)
 	int64_t now = monotonic_ms();
 	for (size_t kind = 0; kind < PROBE_KINDS; kind++)
 		container->probes[kind] = (struct probe){ .run.text = -1, .due = now + container->life.probes[kind].delay };
-	container->ran |= container_has_started(container);
 }
 
 void probes_end(struct container *container)
 {
-	char text[ACTION_TEXT];
-	for (size_t kind = 0; kind < PROBE_KINDS; kind++) {
-		struct probe *probe = &container->probes[kind];
-		if (probe->run.pid <= 0)
-			continue;
-		kill(probe->run.pid, SIGKILL);
-		waitpid(probe->run.pid, NULL, 0);
-		action_end(&probe->run, text);
-	}
-	life_plan_free(&container->life);
+	for (size_t kind = 0; kind < PROBE_KINDS; kind++)
+		action_cancel(&container->probes[kind].run);
+}
+
+static void tell(const struct supervisor *supervisor, const struct container *container, enum probe_kind kind,
+		 const char *reason, const char *what, const char *text)
+{
+	char message[ACTION_TEXT + 64];
+	snprintf(message, sizeof message, "%s probe %s: %s", titles[kind], what, text);
+	event_add(supervisor, container, "Warning", reason, message);
 }
 
 // A failure that counts: the container is ended, and starts again unless its policy is Never.
@@ -77,42 +82,63 @@ static void conclude(struct supervisor *supervisor, struct container *container,
 {
 	struct probe *probe = &container->probes[kind];
 	const struct probe_plan *plan = &container->life.probes[kind];
-	char message[ACTION_TEXT + 64];
-	if (!good) {
-		snprintf(message, sizeof message, "%s probe failed: %s", titles[kind], text);
-		event_add(supervisor, container, "Warning", "Unhealthy", message);
-	}
+	if (!good)
+		tell(supervisor, container, kind, "Unhealthy", "failed", text);
+	probe->errors = 0;
 	probe->in_a_row = probe->last == good ? probe->in_a_row + 1 : 1;
 	probe->last = good;
 	if (probe->in_a_row < (good ? plan->success : plan->failure))
 		return;
 	supervisor->dirty |= probe->good != good;
 	probe->good = good;
-	container->ran |= container_has_started(container);
+	container_note_start(container);
 	if (!good && kind != PROBE_READINESS)
 		give_up(supervisor, container, kind);
 }
 
-static void try(const struct supervisor *supervisor, struct probe *probe, const struct probe_plan *plan, int64_t now)
+// It says nothing about the container, and is tried again at once, but not for ever.
+static void count_error(struct supervisor *supervisor, struct container *container, enum probe_kind kind,
+			const char *text)
+{
+	struct probe *probe = &container->probes[kind];
+	if (++probe->errors < MAX_TRIES) {
+		probe->due = monotonic_ms();
+		return;
+	}
+	probe->errors = 0;
+	tell(supervisor, container, kind, "Unhealthy", "errored and resulted in unknown state", text);
+}
+
+static void try(struct supervisor *supervisor, struct container *container, enum probe_kind kind, int64_t now)
 {
 	struct failure failure;
+	struct probe *probe = &container->probes[kind];
+	const struct probe_plan *plan = &container->life.probes[kind];
+	const struct action_target target = { supervisor->pause_fd, container->base, container->pid };
 	probe->due = now + plan->period;
-	if (action_start(&probe->run, plan->action, supervisor->pause_fd, &failure) < 0)
-		dprintf(STDERR_FILENO, "%s\n", failure.reason); // says nothing about the container
-	else
-		probe->give_up_at = now + plan->timeout;
+	probe->late = false;
+	probe->give_up_at = now + plan->timeout;
+	if (action_start(&probe->run, plan->action, &target, &failure) < 0) {
+		probe->errors = MAX_TRIES; // this host is short of something
+		count_error(supervisor, container, kind, failure.reason);
+	}
+}
+
+static void give_up_try(struct probe *probe, int64_t now)
+{
+	kill(probe->run.pid, probe->late ? SIGKILL : SIGTERM);
+	probe->give_up_at = probe->late ? INT64_MAX : now + PATIENCE_MS;
+	probe->late = true;
 }
 
 void probes_tick(struct supervisor *supervisor, struct container *container, int64_t now)
 {
 	for (enum probe_kind kind = 0; kind < PROBE_KINDS; kind++) {
 		struct probe *probe = &container->probes[kind];
-		if (probe->run.pid > 0 && now >= probe->give_up_at && !probe->late) {
-			probe->late = true;
-			kill(probe->run.pid, SIGKILL);
-		} else if (probe->run.pid == 0 && now >= probe->due && is_its_time(container, kind)) {
-			try(supervisor, probe, &container->life.probes[kind], now);
-		}
+		if (probe->run.pid > 0 && now >= probe->give_up_at)
+			give_up_try(probe, now);
+		else if (probe->run.pid == 0 && now >= probe->due && is_its_time(container, kind))
+			try(supervisor, container, kind, now);
 	}
 }
 
@@ -123,7 +149,7 @@ int64_t probes_next(const struct container *container)
 		const struct probe *probe = &container->probes[kind];
 		int64_t at = INT64_MAX;
 		if (probe->run.pid > 0)
-			at = probe->late ? INT64_MAX : probe->give_up_at;
+			at = probe->give_up_at;
 		else if (is_its_time(container, kind))
 			at = probe->due;
 		next = at < next ? at : next;
@@ -131,21 +157,32 @@ int64_t probes_next(const struct container *container)
 	return next;
 }
 
+// What came of a try: `text` is what its process said.
+static void weigh(struct supervisor *supervisor, struct container *container, enum probe_kind kind, int result,
+		  char text[static ACTION_TEXT])
+{
+	if (container->probes[kind].late) {
+		snprintf(text, ACTION_TEXT, "it took longer than %lld ms",
+			 (long long)container->life.probes[kind].timeout);
+		result = ACTION_BAD;
+	}
+	if (result == ACTION_WARNING)
+		tell(supervisor, container, kind, "ProbeWarning", "warning", text);
+	if (result == ACTION_GOOD || result == ACTION_BAD || result == ACTION_WARNING)
+		conclude(supervisor, container, kind, result != ACTION_BAD, text);
+	else
+		count_error(supervisor, container, kind, text);
+}
+
 bool probes_reaped(struct supervisor *supervisor, struct container *container, pid_t pid, int code, int status)
 {
+	char text[ACTION_TEXT];
 	for (enum probe_kind kind = 0; kind < PROBE_KINDS; kind++) {
 		struct probe *probe = &container->probes[kind];
-		char text[ACTION_TEXT];
 		if (probe->run.pid != pid)
 			continue;
-		bool late = probe->late;
-		probe->late = false;
 		action_end(&probe->run, text);
-		if (late)
-			snprintf(text, sizeof text, "it took longer than %lld ms",
-				 (long long)container->life.probes[kind].timeout);
-		if (late || (code == CLD_EXITED && (status == ACTION_GOOD || status == ACTION_BAD)))
-			conclude(supervisor, container, kind, !late && status == ACTION_GOOD, text);
+		weigh(supervisor, container, kind, code == CLD_EXITED ? status : ACTION_ERROR, text);
 		return true;
 	}
 	return false;

@@ -13,10 +13,10 @@
 
 #include "hide.h"
 #include "kernel.h"
+#include "overlay.h"
 #include "paths.h"
 #include "step.h"
 
-#define MAX_LOWER 128
 #define MAX_PARENTS 2048 // PATH_MAX / 2
 
 static int set_propagation(uint64_t flags, struct failure *failure)
@@ -35,11 +35,25 @@ int run_propagation(struct jail *jail, const struct step *step, struct failure *
 	return set_propagation(number(step, 0), failure);
 }
 
+// Then a pod's container: its supervisor's mounts, which these are copies of, reach nobody but for those volumes. As
+// slaves they would bring nothing back.
+static bool shares_volume(const struct json *steps)
+{
+	for (const struct json *step = steps->child; step; step = step->next) {
+		if (strcmp(step->child->string, "bind") != 0 || !steps_have(steps, "overlay"))
+			continue;
+		const struct json *propagation = json_get(step->child->next->next->next->next->next, "propagation");
+		if (propagation && propagation->type == JSON_NUMBER && propagation->magnitude & MS_SHARED)
+			return true;
+	}
+	return false;
+}
+
 // Without a step of that name: nothing of the container's mounts reaches the host. A container without a mount namespace
 // of its own must leave the host's as it is.
 static int default_propagation(const struct step *step, struct failure *failure)
 {
-	if (steps_have(step->steps, "propagation") || steps_have(step->steps, "chroot"))
+	if (steps_have(step->steps, "propagation") || steps_have(step->steps, "chroot") || shares_volume(step->steps))
 		return 0;
 	return set_propagation(MS_SLAVE | MS_REC, failure);
 }
@@ -70,34 +84,20 @@ static int make_writable_layer(int base, unsigned attempt, const char *top_layer
 	return steal_fd(&rw);
 }
 
-// mount(2)'s data is one page, and a layer's path 90 bytes: so each directory is named by its fd.
-static int overlay_options(const struct json *lower, int layers[static MAX_LOWER], struct buffer *options,
-			   struct failure *failure)
-{
-	buffer_print(options, "lowerdir=");
-	for (const struct json *item = lower->child; item; item = item->next, layers++) {
-		*layers = open(item->string, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (*layers < 0)
-			return fail_at(failure, "layer", item->string);
-		buffer_print(options, "%s%s", item == lower->child ? "" : ":", fd_path(*layers).text);
-	}
-	return 0;
-}
-
 static int mount_overlay(int base, unsigned attempt, const struct json *lower, struct failure *failure)
 {
-	int layers[MAX_LOWER];
+	struct layers layers;
 	struct statfs status;
 	struct buffer options = { 0 };
-	if (lower->count == 0 || lower->count > MAX_LOWER)
-		return fail(failure, "lower has %zu layers, 1 to %d are possible", lower->count, MAX_LOWER);
+	if (lower->count == 0)
+		return fail(failure, "lower has no layer");
 	cleanup_fd int rw = make_writable_layer(base, attempt, lower->child->string, failure);
 	cleanup_fd int target = openat(base, "rootfs", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (rw < 0)
 		return -1;
-	for (size_t i = 0; i < MAX_LOWER; i++)
-		layers[i] = -1;
-	int result = target < 0 ? fail_at(failure, "open", "rootfs") : overlay_options(lower, layers, &options, failure);
+	int result = layers_open(&layers, lower, &options, failure);
+	if (result == 0 && target < 0)
+		result = fail_at(failure, "open", "rootfs");
 	// The layer never outlives this start, so nothing in it is worth a sync of the host's disk: volatile.
 	buffer_print(&options, ",upperdir=%s/%u/upper", fd_path(rw).text, attempt);
 	buffer_print(&options, ",workdir=%s/%u/work,volatile", fd_path(rw).text, attempt);
@@ -106,8 +106,7 @@ static int mount_overlay(int base, unsigned attempt, const struct json *lower, s
 		result = fail(failure, "out of memory");
 	if (result == 0 && mount("overlay", fd_path(target).text, "overlay", 0, options.data) < 0)
 		result = fail_at(failure, "mount overlay on", "rootfs");
-	for (size_t i = 0; i < MAX_LOWER; i++)
-		cleanup_close(&layers[i]);
+	layers_close(&layers);
 	buffer_free(&options);
 	if (result < 0)
 		return -1;

@@ -13,6 +13,8 @@
 
 #include "kernel.h"
 #include "net.h"
+#include "overlay.h"
+#include "share.h"
 
 #define PAUSE_TIMEOUT 30 // seconds for one answer of pause
 #define SYNC_FD 3
@@ -27,40 +29,61 @@ static int enter_cgroups(const struct sandbox_plan *plan, struct failure *failur
 	return 0;
 }
 
-// A slave of the host's tree: what the host unmounts later is not held by us, and nothing of ours ever shows there.
-int sandbox_isolate_mounts(struct failure *failure)
+// Mounts a tmpfs on a folder of the pod.
+static int mount_memory(const struct supervisor *supervisor, const char *name, unsigned long flags,
+			const char *options, struct failure *failure)
 {
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return fail_at(failure, "unshare", "mount namespace");
-	return 0;
-}
-
-// Mounts a tmpfs on a folder of the pod; no size (0) leaves it to the kernel, which gives half of the memory.
-static int mount_memory(const struct supervisor *supervisor, const char *name, unsigned long flags, int64_t size,
-			struct failure *failure)
-{
-	char path[32], options[64];
+	char path[32];
 	cleanup_fd int folder = openat(supervisor->pod_dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", folder);
-	snprintf(options, sizeof options, size ? "mode=1777,size=%lld" : "mode=1777", (long long)size);
 	if (folder < 0 || mount("shm", path, "tmpfs", flags, options) < 0)
 		return fail_at(failure, "mount tmpfs on", name);
 	return 0;
 }
 
+// No size (0) leaves it to the kernel, which gives half of the memory. What is made in a group's volume is the group's.
+static int mount_volume(const struct supervisor *supervisor, const struct json *volume, struct failure *failure)
+{
+	const char *path;
+	char options[96];
+	int64_t size, group = 0;
+	bool owned = json_get(volume, "group");
+	if (json_text(volume, "path", &path, failure) < 0 ||
+	    json_integer(volume, "size", 0, INT64_MAX, &size, failure) < 0 ||
+	    (owned && json_integer(volume, "group", 0, INT32_MAX, &group, failure) < 0))
+		return -1;
+	int length = snprintf(options, sizeof options, owned ? "mode=3777,gid=%lld" : "mode=1777", (long long)group);
+	if (size)
+		snprintf(options + length, sizeof options - (size_t)length, ",size=%lld", (long long)size);
+	return mount_memory(supervisor, path, MS_NOSUID | MS_NODEV, options, failure);
+}
+
+static int mount_image(const struct supervisor *supervisor, const struct json *row, struct failure *failure)
+{
+	char path[sizeof "volumes/" + NAME_SIZE];
+	struct failure reason;
+	snprintf(path, sizeof path, "volumes/%.63s", row->child->string);
+	cleanup_fd int folder = openat(supervisor->pod_dir, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0)
+		return fail_at(failure, "open", path);
+	if (overlay_mount_image(folder, row->child->next, &reason) < 0)
+		return fail(failure, "%s: %.400s", path, reason.reason);
+	return 0;
+}
+
 static int mount_shared(const struct supervisor *supervisor, struct failure *failure)
 {
+	char options[64];
 	const struct sandbox_plan *plan = &supervisor->plan;
-	if (mount_memory(supervisor, "shm", MS_NOSUID | MS_NODEV | MS_NOEXEC, plan->shm_size, failure) < 0)
+	snprintf(options, sizeof options, "mode=1777,size=%lld", (long long)plan->shm_size);
+	if (mount_memory(supervisor, "shm", MS_NOSUID | MS_NODEV | MS_NOEXEC, options, failure) < 0)
 		return -1;
-	for (const struct json *item = plan->memory_volumes->child; item; item = item->next) {
-		const char *path;
-		int64_t size;
-		if (json_text(item, "path", &path, failure) < 0 ||
-		    json_integer(item, "size", 0, INT64_MAX, &size, failure) < 0 ||
-		    mount_memory(supervisor, path, MS_NOSUID | MS_NODEV, size, failure) < 0)
+	for (const struct json *item = plan->memory_volumes->child; item; item = item->next)
+		if (mount_volume(supervisor, item, failure) < 0)
 			return -1;
-	}
+	for (const struct json *row = plan->images->child; row; row = row->next)
+		if (mount_image(supervisor, row, failure) < 0)
+			return -1;
 	return 0;
 }
 
@@ -90,13 +113,29 @@ static int silence_ipv6(char *reason, size_t size)
 	return -1;
 }
 
+static int set_sysctls(const struct sandbox_plan *plan, char *reason, size_t size)
+{
+	char path[sizeof "/proc/sys/" + MAX_SYSCTL];
+	struct failure failure;
+	for (const struct json *row = plan->sysctls->child; row; row = row->next) {
+		snprintf(path, sizeof path, "/proc/sys/%s", row->child->string);
+		if (write_file(AT_FDCWD, path, row->child->next->string, &failure) < 0) {
+			snprintf(reason, size, "%.400s", failure.reason);
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static int pause_prepare(const struct sandbox_plan *plan, char *reason, size_t size)
 {
 	if (sethostname(plan->hostname, strlen(plan->hostname)) < 0) {
 		snprintf(reason, size, "hostname %.64s: %s", plan->hostname, strerror(errno));
 		return -1;
 	}
-	return silence_ipv6(reason, size) < 0 ? -1 : net_loopback_up(reason, size);
+	if (silence_ipv6(reason, size) < 0 || net_loopback_up(reason, size) < 0)
+		return -1;
+	return plan->networked ? 0 : set_sysctls(plan, reason, size);
 }
 
 static void pause_close_descriptors(int sync)
@@ -128,6 +167,8 @@ _Noreturn static void pause_main(const struct sandbox_plan *plan, int sync)
 		if (hear(SYNC_FD, &failure) < 0) // the veth could not be made, or the supervisor died
 			_exit(1);
 		result = net_configure(&plan->network, failure.reason, sizeof failure.reason);
+		if (result == 0) // some are an interface's
+			result = set_sysctls(plan, failure.reason, sizeof failure.reason);
 		if (tell(SYNC_FD, failure.reason) < 0 || result < 0)
 			_exit(1);
 	}
@@ -170,7 +211,8 @@ static int start_pause(struct supervisor *supervisor, struct failure *failure)
 
 int sandbox_start(struct supervisor *supervisor, struct failure *failure)
 {
-	if (enter_cgroups(&supervisor->plan, failure) < 0 || mount_shared(supervisor, failure) < 0)
+	if (enter_cgroups(&supervisor->plan, failure) < 0 || mount_shared(supervisor, failure) < 0 ||
+	    share_own(&supervisor->plan, supervisor->pod_dir, failure) < 0)
 		return -1;
 	return start_pause(supervisor, failure);
 }

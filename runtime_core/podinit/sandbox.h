@@ -5,8 +5,6 @@
 
 #include "supervisor.h"
 
-// First of all: an fd opened before belongs to the host's namespace, where nothing may be mounted on it.
-int sandbox_isolate_mounts(struct failure *failure);
 int sandbox_start(struct supervisor *supervisor, struct failure *failure);
 
 // Deletes the veth pair, ends pause. What was never there is success; goes on after a failure and reports the first.

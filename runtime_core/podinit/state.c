@@ -93,6 +93,10 @@ void state_print(const struct supervisor *supervisor, struct buffer *out)
 	print_time(out, "startedAt", supervisor->started);
 	if (supervisor->ending == ENDING_DEADLINE)
 		buffer_print(out, ",\"reason\":\"DeadlineExceeded\"");
+	if (supervisor->ending == ENDING_EVICTED) {
+		buffer_print(out, ",\"reason\":\"Evicted\",");
+		print_text(out, "message", supervisor->storage.exceeded);
+	}
 	buffer_print(out, ",\"containers\":[");
 	for (size_t i = 0; i < supervisor->count; i++) {
 		if (i > 0)

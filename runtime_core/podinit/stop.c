@@ -3,7 +3,9 @@
 #include <signal.h>
 
 #include "container.h"
+#include "event.h"
 #include "external.h"
+#include "lifecycle.h"
 #include "order.h"
 #include "probe.h"
 
@@ -30,9 +32,12 @@ void container_stop(struct supervisor *supervisor, struct container *container, 
 		supervisor->dirty = true;
 		return;
 	}
-	if (!stop->wanted || by < stop->by)
+	bool first = !stop->wanted;
+	if (first || by < stop->by)
 		stop->by = by;
 	stop->wanted = true;
+	if (first && grace > 0 && container->phase == PHASE_RUNNING)
+		lifecycle_stop(supervisor, container);
 	if (grace == 0 && !external_creates(supervisor, container)) {
 		stop->signalled = true;
 		kill_by(container, now);
@@ -52,16 +57,29 @@ static void send_stop_signal(struct supervisor *supervisor, struct container *co
 	kill_by(container, container->stop.by > least ? container->stop.by : least);
 }
 
+// Once: a stop may be asked for again.
+static void tell(const struct supervisor *supervisor, const struct container *container, const char *before,
+		 const char *after)
+{
+	char message[128];
+	if (container->pid == 0 || container->stop.wanted)
+		return;
+	snprintf(message, sizeof message, "%s %.63s%s", before, container->name, after);
+	event_add(supervisor, container, "Normal", "Killing", message);
+}
+
 void containers_stop(struct supervisor *supervisor, int64_t grace)
 {
 	supervisor->dirty = true;
 	for (size_t i = 0; i < supervisor->count; i++) {
-		supervisor->containers[i].want_restart = false;
-		container_stop(supervisor, &supervisor->containers[i], grace);
+		struct container *container = &supervisor->containers[i];
+		container->want_restart = false;
+		tell(supervisor, container, "Stopping container", "");
+		container_stop(supervisor, container, grace);
 	}
 }
 
-void container_update(struct supervisor *supervisor, struct container *container, int64_t grace)
+void container_update(struct supervisor *supervisor, struct container *container, int64_t grace, bool hold)
 {
 	container->backoff = (struct backoff){ 0 };
 	supervisor->dirty = true; // whatever follows, somebody waits for it
@@ -71,10 +89,12 @@ void container_update(struct supervisor *supervisor, struct container *container
 	if (supervisor->ending != ENDING_NOT) // it shall not run any more
 		return;
 	container->want_restart = true;
+	container->held = hold;
+	tell(supervisor, container, "Container", " definition changed, will be restarted");
 	container_stop(supervisor, container, grace);
 	if (container->pid == 0) {
 		container->phase = PHASE_WAITING;
-		container->start_at = monotonic_ms();
+		container->start_at = hold ? INT64_MAX : monotonic_ms();
 	}
 }
 
@@ -82,7 +102,7 @@ void container_tick(struct supervisor *supervisor, struct container *container, 
 {
 	const struct stop *stop = &container->stop;
 	if (container->pid > 0 && stop->wanted && !stop->signalled &&
-	    (now >= stop->by || order_ends_next(supervisor, container)))
+	    (now >= stop->by || (!lifecycle_delays_stop(container) && order_ends_next(supervisor, container))))
 		send_stop_signal(supervisor, container, now);
 	probes_tick(supervisor, container, now);
 	if (container->pid > 0 && container->kill_at > 0 && now >= container->kill_at) {

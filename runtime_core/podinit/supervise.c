@@ -21,17 +21,34 @@
 #include "container.h"
 #include "fill.h"
 #include "kernel.h"
+#include "lifecycle.h"
 #include "order.h"
 #include "podinit.h"
 #include "probe.h"
 #include "sandbox.h"
 #include "self.h"
+#include "share.h"
 #include "state.h"
+#include "storage.h"
 
 #define READY_FD 3
 #define OOM_SCORE_ADJ "-999"
 #define LOCK_PATIENCE_MS 1000
 #define LOCK_PAUSE_MS 5
+
+// True: it was a process of this container's.
+static bool reaped(struct supervisor *supervisor, struct container *container, const siginfo_t *info)
+{
+	pid_t pid = info->si_pid;
+	int code = info->si_code, status = info->si_status;
+	if (probes_reaped(supervisor, container, pid, code, status) ||
+	    lifecycle_reaped(supervisor, container, pid, code, status))
+		return true;
+	if (!container_owns(container, pid))
+		return false;
+	container_reaped(supervisor, container, pid, code, status);
+	return true;
+}
 
 static void reap(struct supervisor *supervisor)
 {
@@ -45,12 +62,11 @@ static void reap(struct supervisor *supervisor)
 			supervisor->stopping = true;
 			containers_stop(supervisor, 0);
 		}
+		if (storage_reaped(supervisor, &info))
+			continue;
 		for (size_t i = 0; i < supervisor->count; i++)
-			if (!probes_reaped(supervisor, &supervisor->containers[i], info.si_pid, info.si_code,
-					   info.si_status) &&
-			    container_owns(&supervisor->containers[i], info.si_pid))
-				container_reaped(supervisor, &supervisor->containers[i], info.si_pid, info.si_code,
-						 info.si_status);
+			if (reaped(supervisor, &supervisor->containers[i], &info))
+				break;
 	}
 }
 
@@ -91,6 +107,8 @@ static int next_timeout(const struct supervisor *supervisor, int64_t now)
 {
 	bool ends = supervisor->stopping || supervisor->ending != ENDING_NOT;
 	int64_t next = ends ? INT64_MAX : supervisor->deadline;
+	if (storage_next(supervisor) < next)
+		next = storage_next(supervisor);
 	for (size_t i = 0; i < supervisor->count; i++) {
 		const struct container *container = &supervisor->containers[i];
 		if (container->pid > 0 && container->kill_at > 0 && container->kill_at < next)
@@ -120,6 +138,7 @@ static void act(struct supervisor *supervisor)
 {
 	struct failure failure;
 	int64_t now = monotonic_ms();
+	storage_tick(supervisor, now);
 	order_end(supervisor, now);
 	for (size_t i = 0; i < supervisor->count; i++)
 		container_tick(supervisor, &supervisor->containers[i], now);
@@ -240,8 +259,9 @@ static int lower_oom_score(struct supervisor *supervisor, struct failure *failur
 // The pod's folder becomes the working directory, which a clone finds again in its own copy of the mounts.
 static int enter_folders(struct supervisor *supervisor, char **argv, struct failure *failure)
 {
-	if (sandbox_isolate_mounts(failure) < 0)
-		return -1;
+	// First of all: an fd opened before belongs to the host's namespace, where nothing may be mounted on it.
+	if (unshare(CLONE_NEWNS) < 0) // share_isolate does the rest, with the plan at hand
+		return fail_at(failure, "unshare", "mount namespace");
 	supervisor->run_dir = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (supervisor->run_dir < 0)
 		return fail_at(failure, "open", argv[2]);
@@ -264,6 +284,8 @@ static int load_containers(struct supervisor *supervisor, struct failure *failur
 
 static int start_pod(struct supervisor *supervisor, struct failure *failure)
 {
+	if (share_isolate(&supervisor->plan, supervisor->pod_dir, failure) < 0)
+		return -1;
 	// What a runtime leaves behind when it ends, the container's first process, becomes a child of this one.
 	if (supervisor->plan.runtime.path && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return fail_at(failure, "become", "a subreaper");
@@ -277,6 +299,7 @@ static int start_pod(struct supervisor *supervisor, struct failure *failure)
 static void end_pod(struct supervisor *supervisor)
 {
 	struct failure failure;
+	storage_end(supervisor);
 	if (sandbox_end(supervisor, &supervisor->stop_failure) < 0)
 		dprintf(STDERR_FILENO, "%s\n", supervisor->stop_failure.reason);
 	if (supervisor->listener.fd >= 0 && state_write(supervisor, &failure) < 0) // no PID in it lives any more

@@ -47,11 +47,17 @@ struct stream {
 struct probe {
 	struct action_run run;	 // pid 0: none
 	int64_t due, give_up_at; // monotonic ms
-	bool late;		 // it was killed for that
+	bool late;		 // it was told to end for that
+	unsigned errors;	 // tries in a row that say nothing about the container
 	bool good;		 // the result that counts
 	bool last;		 // the last one
 	int64_t in_a_row;	 // how often it was that
 	bool on_hold;		 // until the next start
+};
+
+struct hook {
+	struct action_run run; // pid 0: none
+	bool done;	       // or there is none
 };
 
 // The way to a container's end.
@@ -76,6 +82,7 @@ struct container {
 	pid_t pid; // ours to reap, so the number cannot be reused under us
 	struct external external;
 	bool want_restart; // an update stops it in order to start it
+	bool held;	   // not before the next update
 	bool started_once;
 	bool ran;     // its program was executed once
 	bool settled; // its first start succeeded or failed: the next container's turn
@@ -84,6 +91,7 @@ struct container {
 	struct stop stop;
 	struct life_plan life;
 	struct probe probes[PROBE_KINDS];
+	struct hook hooks[HOOK_KINDS];
 	bool unhealthy; // a probe ends it in order to start it again
 	int64_t start_at, kill_at; // monotonic ms; kill_at 0: no deadline
 	int64_t started_ms;
@@ -98,12 +106,19 @@ struct container {
 	struct termination last, previous;
 };
 
+struct storage {
+	pid_t pid;	      // of the process that adds up; 0: none
+	int64_t due;	      // when the next one starts, monotonic ms
+	const char *exceeded; // what is said of it; NULL: nothing is
+};
+
 // Why no container of the pod is started any more, though its supervisor goes on.
 enum ending {
 	ENDING_NOT,
 	ENDING_COMPLETE,    // all main containers ended for good
 	ENDING_INIT_FAILED, // one of those before them did, and failed
 	ENDING_DEADLINE,    // the pod lived for too long
+	ENDING_EVICTED,	    // it took too much of the disk
 };
 
 struct supervisor {
@@ -118,6 +133,7 @@ struct supervisor {
 	size_t count;
 	struct container *containers;
 	struct client *clients;
+	struct storage storage;
 	enum ending ending;
 	bool stopping, lost, dirty;
 	struct failure stop_failure; // what a stop could not undo; empty: nothing

@@ -80,6 +80,9 @@ class Config(NamedTuple):
     """Which signatures an image must have (containers-policy.json(5)); empty for none."""
     registries_hosts: tuple[RegistryHost, ...] = ()
     """Registries and mirrors of which there is something to say, by their names' order."""
+    pods_allowed_unsafe_sysctls: tuple[str, ...] = ()
+    """Kernel parameters that pods may set beside the safe ones; one that ends in * stands for all that begin so (the
+    kubelet's allowedUnsafeSysctls)."""
     pods_runtime: str = OWN_RUNTIME
     """What runs the containers of a pod that names no runtime: ``podwright``, or one of ``runtimes``."""
     runtimes: tuple[ExternalRuntime, ...] = ()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from podwright.pods.sources import Finder
     from podwright.runtime_images import Images
     from podwright.runtime_objects import Objects
+    from podwright.runtime_reports import Reports
 
 PODINIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "podinit")
 
@@ -92,16 +93,24 @@ class Runtime:
 
     @property
     def objects(self) -> "Objects":
-        """The ConfigMaps and Secrets of this host, which its pods may name."""
+        """The ConfigMaps, Secrets and PersistentVolumeClaims of this host, which its pods may name."""
+        from podwright.pods.claims import ClaimStore
         from podwright.runtime_objects import Objects
 
-        return Objects(self._objects)
+        return Objects(self._objects, ClaimStore(self.config.root), self._store)
+
+    @property
+    def reports(self) -> "Reports":
+        """What was said of this host's pods while they live: events and conditions."""
+        from podwright.runtime_reports import Reports
+
+        return Reports(self._store, self._found)
 
     @host_errors()
     def plan(self, manifest: dict[str, Any], *, beside: Sequence[dict[str, Any]] = ()) -> Plan:
         """Say what ``apply`` would do with a manifest, field by field. Changes nothing.
 
-        ``beside`` are the ConfigMaps and Secrets that would be applied before it.
+        ``beside`` are the ConfigMaps, Secrets and PersistentVolumeClaims that would be applied before it.
         """
         manifest = self._completed(manifest)
         objects = self._beside(beside)
@@ -221,10 +230,10 @@ class Runtime:
     def _beside(self, documents: Sequence[dict[str, Any]]) -> "Finder":
         if not documents:
             return self._objects
-        from podwright.manifest.objects import normalise
+        from podwright.manifest.objects import KINDS, normalise
         from podwright.pods.sources import Beside
 
-        return Beside(map(normalise, documents), self._objects)
+        return Beside(map(normalise, (one for one in documents if one["kind"] in KINDS)), self._objects)
 
     def _unchanged(self, manifest: Any, objects: "Finder") -> Record | None:
         """Return the pod's record when this very manifest was applied last and the pod is well, else None.

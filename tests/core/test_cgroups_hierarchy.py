@@ -49,7 +49,7 @@ def test_hybrid_gives_v2_what_v1_does_not_have(tmp_path):
     path = str(tmp_path)
     mounts = v1("/c/cpu", "cpu") + v1("/c/devices", "devices") + v1("/c/freezer", "freezer") + v2(path)
     assert detected(tmp_path, mounts, offered="memory hugetlb") == {
-        ("V2Hierarchy", f"{path}/podwright"): "memory",
+        ("V2Hierarchy", f"{path}/podwright"): "hugetlb memory",
         ("V1Hierarchy", "/c/cpu/podwright"): "cpu",
         ("V1Hierarchy", "/c/devices/podwright"): "devices",
     }

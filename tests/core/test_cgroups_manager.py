@@ -225,3 +225,55 @@ def test_a_memory_limit_below_what_is_in_use_says_so(files):
     files.refuse["memory.max"] = errno.EBUSY  # v1's answer; v2 reclaims instead
     with pytest.raises(HostError, match=r"cannot set memory.max of .* to 67108864: the processes in it use more"):
         manager_of(files).create("7", POD, {"app": APP})
+
+
+def test_a_pod_grows_before_its_containers_and_shrinks_after_them(files):
+    def memory(pod, app):
+        return Limits(memory_max=pod << 20), {"app": Limits(memory_max=app << 20, container=True)}
+
+    def orders():
+        found = [line for line in files.log if "memory.max" in line]
+        files.log.clear()
+        return [(line.split("/")[-2], int(line.split()[-1]) >> 20) for line in found]
+
+    manager = manager_of(files)
+    manager.create("7", *memory(64, 32))
+    orders()
+    manager.update("7", *memory(96, 80))
+    assert orders() == [("pod7", 96), ("container-app", 80), ("pod7", 96)]
+    manager.update("7", *memory(48, 16))
+    assert orders() == [("pod7", 96), ("container-app", 16), ("pod7", 48)]
+
+
+def test_memory_that_is_in_use_is_not_taken_away(files):
+    manager = manager_of(files)
+    manager.create("7", POD, {"app": APP, "b": APP})
+    root = f"{files.mount}/podwright/pod7"
+    for group, used in (("", 50 << 20), ("/container-app", 40 << 20), ("/container-b", 10 << 20)):
+        with open(f"{root}{group}/memory.current", "w") as file:
+            file.write(f"{used}\n")
+    with open(f"{root}/container-app/memory.stat", "w") as file:
+        file.write(f"anon {20 << 20}\ninactive_file {15 << 20}\nactive_file {5 << 20}\n")
+
+    def check(pod, app, stopped=()):
+        containers = {"app": APP._replace(memory_max=app << 20), "b": APP}
+        manager.check_memory("7", POD._replace(memory_max=pod << 20), containers, {"app": "a.field"}, stopped)
+
+    files.log.clear()
+    check(64, 64)
+    check(60, 26)  # the page cache gives way
+    check(32, 4, ["app"])
+    with pytest.raises(HostError) as caught:
+        check(64, 24)
+    assert caught.value.field == "a.field"
+    sentence = "a.field cannot be lowered to 25165824 bytes while 26214400 are in use; the old limit stays"
+    assert caught.value.message == sentence
+    with pytest.raises(HostError, match=r"^spec.resources.limits.memory cannot be lowered to 41943040 bytes"):
+        check(40, 64)
+    assert files.log == [], "nothing was written"
+
+
+def test_the_containers_whose_limits_differ(files):
+    manager = manager_of(files)
+    manager.create("7", POD, {"app": APP, "b": APP})
+    assert manager.differ("7", {"app": APP, "b": APP._replace(cpu_shares=2)}) == ["b"]

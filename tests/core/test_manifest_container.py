@@ -186,6 +186,9 @@ def test_root_is_found_through_the_pod() -> None:
         ),
         ({"hostPath": {"path": "/srv//www/", "type": ""}}, {"hostPath": {"path": "/srv/www"}}),
         ({"hostPath": {"path": "/x", "type": "Socket"}}, {"hostPath": {"path": "/x", "type": "Socket"}}),
+        ({"image": {"reference": "a"}}, {"image": {"reference": "a", "pullPolicy": "Always"}}),
+        ({"image": {"reference": "a:1"}}, {"image": {"reference": "a:1", "pullPolicy": "IfNotPresent"}}),
+        ({"persistentVolumeClaim": {"claimName": "c"}}, {"persistentVolumeClaim": {"claimName": "c"}}),
     ],
 )
 def test_volumes_in_normal_form(given: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -206,11 +209,14 @@ def test_their_order_means_nothing() -> None:
         ({"hostPath": {"path": "x"}}, ".hostPath.path", "must be an absolute path"),
         ({"hostPath": {"path": "/a/../b"}}, ".hostPath.path", "must not hold '..'"),
         ({"hostPath": {"path": "/a", "type": "Pipe"}}, ".hostPath.type", "must be '', 'Directory'"),
-        ({"emptyDir": {"sizeLimit": "1Mi"}}, ".emptyDir.sizeLimit", "cannot be enforced on a disk"),
         ({"emptyDir": {"medium": "Memory", "sizeLimit": "lots"}}, ".emptyDir.sizeLimit", "must be a quantity"),
-        ({"emptyDir": {"medium": "Memory", "sizeLimit": 0}}, ".emptyDir.sizeLimit", "must be more than 0"),
+        ({"emptyDir": {"sizeLimit": -1}}, ".emptyDir.sizeLimit", "must not be negative"),
         ({"emptyDir": {"medium": "HugePages"}}, ".emptyDir.medium", "must be '' or 'Memory'"),
-        ({"persistentVolumeClaim": {"claimName": "x"}}, ".persistentVolumeClaim", "not supported by this release"),
+        ({"image": {"reference": "A b"}}, ".image.reference", "must be"),
+        ({"image": {"reference": "a", "pullPolicy": "x"}}, ".image.pullPolicy", "must be 'Always'"),
+        ({"persistentVolumeClaim": {"claimName": "A"}}, ".persistentVolumeClaim.claimName", "must be"),
+        ({"persistentVolumeClaim": {}}, ".persistentVolumeClaim.claimName", "required, but missing"),
+        ({"nfs": {"server": "x", "path": "/"}}, ".nfs", "not supported by this release"),
     ],
 )
 def test_a_volume_that_cannot_be(volume: dict[str, Any], field: str, reason: str) -> None:

@@ -28,6 +28,12 @@ KUBERNETES = {
     ),
     "RestartRule": "action exitCodes",
     "ExitCodes": "operator values",
+    "PodReadinessGate": "conditionType",
+    "ExecAction": "command",
+    "GRPCAction": "port service",
+    "SleepAction": "seconds",
+    "LifecycleHandler": "exec httpGet tcpSocket sleep",
+    "Lifecycle": "postStart preStop stopSignal",
     "Probe": (
         "exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds successThreshold "
         "failureThreshold terminationGracePeriodSeconds"
@@ -47,6 +53,7 @@ KUBERNETES = {
     "SecretVolumeSource": "secretName items defaultMode optional",
     "DownwardAPIVolumeSource": "items defaultMode",
     "DownwardAPIVolumeFile": "path fieldRef resourceFieldRef mode",
+    "PersistentVolumeClaimSource": "claimName readOnly",
     "ProjectedVolumeSource": "sources defaultMode",
     "VolumeProjection": "secret downwardAPI configMap serviceAccountToken clusterTrustBundle podCertificate",
     "ConfigMapProjection": "name items optional",
@@ -56,6 +63,7 @@ KUBERNETES = {
     "ConfigMapEnvSource": "name optional",
     "SecretEnvSource": "name optional",
     "ResourceRequirements": "limits requests claims",
+    "ContainerResizePolicy": "resourceName restartPolicy",
     "SecurityContext": (
         "capabilities privileged seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot "
         "readOnlyRootFilesystem allowPrivilegeEscalation procMount seccompProfile appArmorProfile"
@@ -64,6 +72,7 @@ KUBERNETES = {
         "seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot supplementalGroups supplementalGroupsPolicy "
         "fsGroup sysctls fsGroupChangePolicy seccompProfile appArmorProfile seLinuxChangePolicy"
     ),
+    "Sysctl": "name value",
     "Capabilities": "add drop",
     "SeccompProfile": "type localhostProfile",
     "Volume": (
@@ -72,6 +81,7 @@ KUBERNETES = {
         "quobyte azureDisk photonPersistentDisk projected portworxVolume scaleIO storageos csi ephemeral image"
     ),
     "HostPathVolume": "path type",
+    "ImageVolume": "reference pullPolicy",
     "EmptyDirVolume": "medium sizeLimit",
     "VolumeMount": "name readOnly recursiveReadOnly mountPath subPath mountPropagation subPathExpr",
     "HostAlias": "ip hostnames",

@@ -116,11 +116,17 @@ BOMB = "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n" + "".join(
         ("1: 2", "manifest: line 1: a key must be a string; put it in quotes"),
         ("? [a]\n: b", "manifest: line 1: a key must be a string; put it in quotes"),
         ("a: {<<: 1}", "manifest: line 1: << must be followed by an object, or a list of them"),
-        ("kind: Deployment", "kind: podwright takes Pods, and ConfigMaps and Secrets for them (got 'Deployment')"),
-        ("kind: [Pod]", 'kind: podwright takes Pods, and ConfigMaps and Secrets for them (got ["Pod"])'),
+        (
+            "kind: Deployment",
+            "kind: podwright takes Pods, ConfigMaps, Secrets and PersistentVolumeClaims (got 'Deployment')",
+        ),
+        (
+            "kind: [Pod]",
+            'kind: podwright takes Pods, ConfigMaps, Secrets and PersistentVolumeClaims (got ["Pod"])',
+        ),
         (
             f"{YAML}---\nkind: Service",
-            "document 2: kind: podwright takes Pods, and ConfigMaps and Secrets for them (got 'Service')",
+            "document 2: kind: podwright takes Pods, ConfigMaps, Secrets and PersistentVolumeClaims (got 'Service')",
         ),
         (f"{YAML}---\na: b", "document 2: kind: required, but missing"),
         ("- a", 'manifest: must be an object with apiVersion, kind, metadata and spec (got ["a"])'),

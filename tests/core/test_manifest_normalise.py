@@ -216,10 +216,10 @@ def test_any_manifest_is_normalised_or_refused_in_one_line_a_fault(manifest: Any
             '{"path": "a"}',
         ),
         (
-            pod(securityContext={"fsGroup": 0}),
-            "spec.securityContext.fsGroup: not supported by this release of podwright; remove it, and give ",
+            pod(securityContext={"fsGroup": -1}),
+            "spec.securityContext.fsGroup: must be at least 0",
             None,
-            0,
+            -1,
         ),
         (
             with_container(securityContext={"privilegd": True}),
@@ -237,7 +237,7 @@ def test_any_manifest_is_normalised_or_refused_in_one_line_a_fault(manifest: Any
         ),
         (
             with_container(resources={"limits": {"nvidia.com/gpu": 1}}),
-            "not supported by this release of podwright, which knows cpu and memory; remove it (got 1)",
+            "not supported by this release of podwright, which knows cpu, memory, ephemeral-storage and ",
             "spec.containers[0].resources.limits[nvidia.com/gpu]",
             1,
         ),

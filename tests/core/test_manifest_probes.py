@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probes in a manifest, and the plan that the supervisor gets of them."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -48,6 +49,8 @@ def test_the_plan_has_every_number():
     }
     assert compile_life(container(startupProbe=probe), "10.0.0.2", 30) == {
         "version": 1,
+        "postStart": None,
+        "preStop": None,
         "terminationMessage": "File",
         "probes": [
             {
@@ -68,7 +71,7 @@ def test_a_request_is_the_kubelets():
     probe = {"httpGet": {"port": "web", "path": "/healthz?full"}}
     (planned,) = compile_life(container(readinessProbe=probe), "10.0.0.2", 30)["probes"]
     assert planned["grace"] == 30
-    assert planned["action"] == [
+    assert planned["action"][:4] == [
         "http",
         "10.0.0.2",
         8080,
@@ -77,6 +80,38 @@ def test_a_request_is_the_kubelets():
             "Connection: close\r\n\r\n"
         ),
     ]
+    assert planned["action"][4][4:] == [  # for the helper that follows a redirection
+        "http",
+        "http://10.0.0.2:8080/healthz?full",
+        '[["Host","10.0.0.2:8080"],["User-Agent","kube-probe/1.36"],["Accept","*/*"]]',
+        "1",
+    ]
+
+
+def action(**probe: Any) -> list[Any]:
+    (planned,) = compile_life(container(readinessProbe=probe), "10.0.0.2", 30)["probes"]
+    found: list[Any] = planned["action"]
+    return found
+
+
+def test_what_podinit_cannot_ask_a_helper_does():
+    https = action(httpGet={"port": "web", "scheme": "HTTPS"}, timeoutSeconds=3)
+    assert (https[0], https[1:4], https[5]) == ("helper", [sys.executable, "-I", "-S"], "http")
+    assert (https[6], https[8]) == ("https://10.0.0.2:8080/", "3")
+    assert action(grpc={"port": 9090})[5:] == ["grpc", "10.0.0.2", "9090", "", "1"]
+    assert action(grpc={"port": 9090, "service": "a.B"})[5:] == ["grpc", "10.0.0.2", "9090", "a.B", "1"]
+
+
+def test_a_probes_program_sees_variables_as_they_are_written():
+    env = [
+        {"name": "A", "value": "1"},
+        {"name": "B", "value": "$(A)2"},
+        {"name": "C", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+    ]
+    probe = {"exec": {"command": ["test", "$(A)", "$(B)", "[$(C)]", "$(D)", "$$(A)"]}}
+    found = normalise(with_container(env=env, readinessProbe=probe)).pod["spec"]["containers"][0]
+    (planned,) = compile_life(found, "10.0.0.2", 30)["probes"]
+    assert planned["action"] == ["exec", "test", "1", "$(A)2", "[]", "$(D)", "$(A)"]
 
 
 def test_headers_of_the_probe_come_before_the_kubelets():
@@ -88,7 +123,7 @@ def test_headers_of_the_probe_come_before_the_kubelets():
     ]
     probe = {"httpGet": {"port": 1, "host": "127.0.0.1", "httpHeaders": headers}}
     (planned,) = compile_life(container(readinessProbe=probe), "10.0.0.2", 30)["probes"]
-    kind, address, port, request = planned["action"]
+    kind, address, port, request, _ = planned["action"]
     assert (kind, address, port) == ("http", "127.0.0.1", 1)
     assert request.split("\r\n") == [
         "GET / HTTP/1.1",
@@ -123,15 +158,20 @@ def get(**fields: Any) -> dict[str, Any]:
         ("livenessProbe", {"tcpSocket": {}}, ".tcpSocket.port"),
         ("livenessProbe", get(host="localhost"), ".httpGet.host"),
         ("livenessProbe", get(host="1.2.3.256"), ".httpGet.host"),
-        ("livenessProbe", get(scheme="HTTPS"), ".httpGet.scheme"),
+        ("livenessProbe", get(scheme="FTP"), ".httpGet.scheme"),
         ("livenessProbe", get(path="/a b"), ".httpGet.path"),
         ("livenessProbe", get(path="a"), ".httpGet.path"),
         ("livenessProbe", get(path="/a\r\nX: 1"), ".httpGet.path"),
         ("livenessProbe", get(httpHeaders=[{"name": "X Y", "value": ""}]), ".httpGet.httpHeaders[0].name"),
         ("livenessProbe", get(httpHeaders=[{"name": "", "value": ""}]), ".httpGet.httpHeaders[0].name"),
         ("livenessProbe", get(httpHeaders=[{"name": "X", "value": "a\r\nY: b"}]), ".httpGet.httpHeaders[0].value"),
-        ("livenessProbe", {"exec": {"command": ["true"]}}, ".exec"),
-        ("livenessProbe", {"grpc": {"port": 1}}, ".grpc"),
+        ("livenessProbe", {"exec": {}}, ".exec.command"),
+        ("livenessProbe", {"exec": {"command": []}}, ".exec.command"),
+        ("livenessProbe", {"exec": {"command": [""]}}, ".exec.command[0]"),
+        ("livenessProbe", {"exec": {"command": ["true"]}, **TCP}, ".tcpSocket"),
+        ("livenessProbe", {"grpc": {"port": 0}}, ".grpc.port"),
+        ("livenessProbe", {"grpc": {"port": "web"}}, ".grpc.port"),
+        ("livenessProbe", {"sleep": {"seconds": 1}}, ".sleep"),
     ],
 )
 def test_what_is_wrong_is_named(kind, probe, field):
@@ -153,7 +193,7 @@ def test_only_a_sidecar_among_the_first_containers_has_probes():
 def test_where_the_last_words_are_and_whether_the_log_may_speak():
     plain = container(terminationMessagePath="/dev/termination-log", terminationMessagePolicy="File")
     assert plain == container()
-    assert message_bind(plain, "/p") == ("/p/termination-log", "/dev/termination-log", False)
+    assert message_bind(plain, "/p") == ("/p/termination-log", "/dev/termination-log", ("rprivate", "rw"))
     own = container(terminationMessagePath="/run//last", terminationMessagePolicy="FallbackToLogsOnError")
     assert message_bind(own, "/p")[1] == "/run/last"
     assert compile_life(own, "", 0)["terminationMessage"] == "FallbackToLogsOnError"

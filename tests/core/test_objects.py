@@ -10,7 +10,9 @@ import pytest
 
 from podwright.errors import HostError, ManifestError, PodwrightError
 from podwright.manifest.objects import MAX_SIZE, normalise, values_of
+from podwright.pods.claims import ClaimStore
 from podwright.pods.objects import ObjectStore
+from podwright.pods.store import PodStore
 from podwright.runtime_objects import Objects
 
 PASSWORD = "hunter2"
@@ -42,9 +44,14 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
+def of(store):
+    """Return the objects of an installation that has no pods."""
+    return Objects(store, ClaimStore("/none"), PodStore("/none", "/none"))
+
+
 @pytest.fixture
 def objects(tmp_path):
-    return Objects(ObjectStore(str(tmp_path)))
+    return of(ObjectStore(str(tmp_path)))
 
 
 def test_string_data_becomes_data():
@@ -145,8 +152,8 @@ def test_only_root_can_read_the_file_and_a_damaged_one_is_named(objects, tmp_pat
 
 def test_logins_of_the_secrets_that_there_are(tmp_path):
     store = ObjectStore(str(tmp_path))
-    Objects(store).apply(secret())
-    Objects(store).apply(opaque(metadata={"name": "other"}))
+    of(store).apply(secret())
+    of(store).apply(opaque(metadata={"name": "other"}))
     assert list(store.logins("default", ["none", "other", "regcred"])) == [
         ("regcred", "kubernetes.io/dockerconfigjson", CONFIG.encode())
     ]

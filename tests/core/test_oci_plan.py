@@ -73,6 +73,7 @@ def test_the_whole_plan(spec):
         "gidMappings": [],
         "timeOffsets": [],
         "netDevices": [],
+        "subPaths": [],
         "terminal": None,
         "hooks": {"prestart": [], "createRuntime": [], "createContainer": [], "startContainer": []},
         "state": "",

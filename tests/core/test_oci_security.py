@@ -9,7 +9,7 @@ import pytest
 
 from podwright.errors import HostError
 from podwright.oci.host_devices import host_devices
-from podwright.oci.mounts import container_mounts
+from podwright.oci.mounts import Bind, container_mounts
 from podwright.oci.security import DEFAULT, host_bounding, security_of
 from podwright.security import capabilities
 
@@ -80,18 +80,22 @@ def test_devices_of_the_host(tmp_path) -> None:
     assert (disk["type"], disk["major"], disk["minor"], disk["fileMode"]) == ("b", 8, 1, mode)
 
 
-def mounts(*volumes: tuple[str, str, bool], privileged: bool = False) -> list[dict[str, Any]]:
+def mounts(*volumes: Bind, privileged: bool = False) -> list[dict[str, Any]]:
     return container_mounts("/pod", "/c", ["/sys/fs/cgroup/c"], volumes, privileged=privileged)
 
 
 def test_what_holds_others_is_mounted_first() -> None:
-    targets = [mount["destination"] for mount in mounts(("/h", "/etc/deep/er", False), ("/h", "/etc", True))]
+    targets = [mount["destination"] for mount in mounts(Bind("/h", "/etc/deep/er", ()), Bind("/h", "/etc", ()))]
     assert targets.index("/etc") < targets.index("/etc/hosts") < targets.index("/etc/deep/er")
     assert targets.index("/dev") < targets.index("/dev/pts")
 
 
 def test_a_volume_takes_the_place_of_a_standard_mount() -> None:
-    at_hosts = [mount for mount in mounts(("/mine", "/etc/hosts", True)) if mount["destination"] == "/etc/hosts"]
+    at_hosts = [
+        mount
+        for mount in mounts(Bind("/mine", "/etc/hosts", ("rprivate", "ro")))
+        if mount["destination"] == "/etc/hosts"
+    ]
     assert at_hosts == [
         {"destination": "/etc/hosts", "type": "bind", "source": "/mine", "options": ["rbind", "rprivate", "ro"]}
     ]

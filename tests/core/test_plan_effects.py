@@ -11,8 +11,6 @@ from podwright.manifest.paths import Key
 from podwright.plan import effects
 from podwright.plan.diff import leaves
 
-# Checked, then left out of the normal form: they say what is so anyway.
-WITHOUT_TRACE = {"os"}
 # A container alone has them.
 OF_A_CONTAINER_ALONE = {"state", "spec.containers.rootfs"}
 
@@ -21,7 +19,7 @@ def test_every_field_of_the_normal_form_has_its_effect_in_the_table() -> None:
     kinds = check.schema()["$defs"]
     fields = {"apiVersion", "kind"}
     fields |= {f"metadata.{name}" for name in kinds["ObjectMeta"]["properties"]}
-    fields |= {f"spec.{name}" for name in kinds["PodSpec"]["properties"]} - {f"spec.{name}" for name in WITHOUT_TRACE}
+    fields |= {f"spec.{name}" for name in kinds["PodSpec"]["properties"]}
     fields -= {f"spec.{name}" for name in IGNORED.keys() - {"dnsPolicy", "serviceAccountName"}}
     fields |= {f"spec.containers.{name}" for name in kinds["Container"]["properties"]}
     fields -= {"spec.containers.name"}

@@ -183,6 +183,17 @@ def test_resources_of_a_container_rounded_up(resource, divisor, resources, value
     assert environment([of("A", resourceFieldRef=selector)], resources=resources) == {"A": str(value)}
 
 
+@pytest.mark.parametrize(
+    ("resource", "limits", "value"),
+    [("limits.cpu", {}, 3), ("limits.cpu", {"cpu": "0"}, 3), ("limits.cpu", {"cpu": "2"}, 2), ("requests.cpu", {}, 0)],
+)
+def test_without_a_limit_of_its_own_a_container_has_the_pods(resource, limits, value):
+    containers = [{"name": "app", "resources": {"limits": limits}}]
+    own = {"limits": {"cpu": "3"}, "requests": {"cpu": "1"}}
+    facts = Facts({"metadata": {}, "spec": {"containers": containers, "resources": own}}, "", "", "", "/")
+    assert facts.resource({"resource": resource, "containerName": "app", "divisor": "1"}, "x") == str(value)
+
+
 def test_all_labels_are_quoted_as_kubernetes_does():
     facts = Facts({"metadata": {"labels": {**LABELS, "z": "\x01\t\u00e9\u200b"}}}, "", "", "", "/")
     expected = 'app="web"\nexample.com/tier="a \\"b\\"\\n"\nz="\\x01\\té\\u200b"'

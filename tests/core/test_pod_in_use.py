@@ -26,7 +26,7 @@ def config(tmp_path):
 
 def write_pod(config, uid, name, *, state="running", kind="Pod", **containers):
     """Record a pod of containers, each with its image."""
-    specs = [{"name": each, **ground} for each, ground in containers.items()]
+    specs = [{"name": each, "imagePullPolicy": "IfNotPresent", **ground} for each, ground in containers.items()]
     pod = {"kind": kind, "metadata": {"name": name, "namespace": "default"}, "spec": {"containers": specs}}
     store = PodStore(config.root, config.run)
     os.makedirs(store.pod_dir(uid))
@@ -110,3 +110,16 @@ def test_a_container_of_a_bundle_uses_the_layer_that_is_its_root(config):
     with state.make(f"{config.run}/oci", "half-made"):
         pass
     assert in_use(config) == ({}, {f"sha256:{HEX}": ["OCI container c1"]})
+
+
+def test_volumes_use_images_too(config):
+    image = {"reference": "one", "pullPolicy": "Never"}
+    spec = {"containers": [], "volumes": [{"name": "v", "image": image}]}
+    store = PodStore(config.root, config.run)
+    os.makedirs(store.pod_dir("u"))
+    pod = {"kind": "Pod", "metadata": {"name": "web", "namespace": "default"}, "spec": spec}
+    store.write(Record("u", "running", pod, 1, {}, ""))
+    with open(f"{store.pod_dir('u')}/sandbox.json", "w") as file:
+        json.dump({"imageVolumes": [["v", [layer(config, "a" * 64)]]]}, file)
+    used = in_use(config)
+    assert (set(used.images), set(used.layers)) == ({ONE}, {"sha256:" + "a" * 64})

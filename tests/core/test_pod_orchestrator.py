@@ -53,6 +53,9 @@ class Manager:
     def create(self, record, images):
         self.wrote.append(is_open(self.root))
 
+    def check_update(self, record, restart):
+        pass
+
     def update(self, record, images, restart):
         self.wrote.append(is_open(self.root))
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Phase and conditions of pods with containers that start before the others, as the kubelet derives them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +18,14 @@ def ended(code: int) -> dict[str, Any]:
     return {"terminated": {"exitCode": code, "reason": "Error" if code else "Completed"}}
 
 
-def make(policy: str, init: list[tuple[str, dict[str, Any]]], *main: dict[str, Any], **seen: Any) -> dict[str, Any]:
+def make(
+    policy: str,
+    init: list[tuple[str, dict[str, Any]]],
+    *main: dict[str, Any],
+    gates: Sequence[str] = (),
+    said: Sequence[dict[str, Any]] = (),
+    **seen: Any,
+) -> dict[str, Any]:
     """A pod whose init containers have (restart policy, state); one in its back-off ended with 1."""
     names = [f"i{index}" for index in range(len(init))] + [f"c{index}" for index in range(len(main))]
     containers = [{"name": name, "image": "x:1"} for name in names]
@@ -25,6 +33,7 @@ def make(policy: str, init: list[tuple[str, dict[str, Any]]], *main: dict[str, A
         container.update({"restartPolicy": own} if own else {})
     spec = {
         "restartPolicy": policy,
+        "readinessGates": [{"conditionType": kind} for kind in gates],
         "initContainers": containers[: len(init)],
         "containers": containers[len(init) :],
     }
@@ -41,7 +50,8 @@ def make(policy: str, init: list[tuple[str, dict[str, Any]]], *main: dict[str, A
         }
         for name, state in zip(names, [*(state for _, state in init), *main], strict=True)
     ]
-    return pod_object(record, {"startedAt": "then", "containers": live, **seen}, address=None, host_address="10.77.0.1")
+    state = {"startedAt": "then", "containers": live, **seen}
+    return pod_object(record, state, address=None, host_address="10.77.0.1", said=said)
 
 
 def condition(pod: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -116,3 +126,27 @@ def test_a_pod_that_lived_for_too_long_has_failed():
     status = make("Always", [], ended(0), reason="DeadlineExceeded")["status"]
     assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
     assert status["message"] == "Pod was active on the node longer than the specified deadline"
+
+
+def gate(kind: str, status: str) -> dict[str, Any]:
+    return {"type": kind, "status": status, "lastTransitionTime": "then"}
+
+
+def test_a_pod_is_not_ready_before_its_gates_are_open():
+    gates = ("a.example/lit", "b")
+    closed = make("Always", [], RUNNING, gates=gates, said=[gate("b", "False")])
+    assert condition(closed, "ContainersReady") == {"status": "True"}
+    message = (
+        'corresponding condition of pod readiness gate "a.example/lit" does not exist., '
+        'the status of pod readiness gate "b" is not "True", but False'
+    )
+    assert condition(closed, "Ready") == {"status": "False", "reason": "ReadinessGatesNotReady", "message": message}
+    assert not_ready_reason(closed) == message
+    opened = make("Always", [], RUNNING, gates=gates, said=[gate("a.example/lit", "True"), gate("b", "True")])
+    assert condition(opened, "Ready") == {"status": "True"}
+    assert condition(opened, "a.example/lit") == {"status": "True"}
+
+
+def test_a_gate_says_nothing_where_the_containers_are_not_ready():
+    found = make("Always", [], BACK_OFF, gates=["b"])
+    assert condition(found, "Ready")["reason"] == "ContainersNotReady"

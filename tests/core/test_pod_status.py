@@ -71,7 +71,7 @@ def test_status_of_a_running_pod_has_kubernetes_fields():
     assert status["podIPs"] == [{"ip": "10.77.0.2"}]
     assert [item["ready"] for item in status["containerStatuses"]] == [True, True]
     assert status["containerStatuses"][0]["containerID"] == "podwright://abc"
-    assert status["containerStatuses"][0]["imageID"] == "r/x:1@sha256:0"
+    assert status["containerStatuses"][0]["imageID"] == "r/x@sha256:0"
     assert {item["type"]: item["status"] for item in status["conditions"]} == {
         "PodReadyToStartContainers": "True",
         "Initialized": "True",
@@ -116,3 +116,12 @@ def test_without_a_supervisor_nothing_is_claimed():
 )
 def test_qos_class(resources, expected):
     assert make("Always", RUNNING, resources=resources)["status"]["qosClass"] == expected
+
+
+def test_the_last_words_of_all_containers_share_twelve_kibibytes():
+    end = ended(1)
+    end["terminated"]["message"] = "\u00e4" * 2000
+    alone, four = make("Never", end), make("Never", end, end, end, end)
+    assert alone["status"]["containerStatuses"][0]["state"]["terminated"]["message"] == "\u00e4" * 2000
+    for status in four["status"]["containerStatuses"]:
+        assert status["state"]["terminated"]["message"] == "\u00e4" * (3072 // 2)

@@ -104,6 +104,31 @@ def test_update_killed_at_any_step_ends_at_what_was_asked_last(host):
     host.delete("web")
 
 
+def resized(mib: int) -> dict:
+    """The first container has to start again for other memory; the second one has not."""
+    manifest = json.loads(json.dumps(MANIFEST))
+    for index, item in enumerate(manifest["spec"]["containers"]):
+        item["resources"] = {"limits": {"memory": f"{mib + index}Mi"}}
+    manifest["spec"]["containers"][0]["resizePolicy"] = [
+        {"resourceName": "memory", "restartPolicy": "RestartContainer"}
+    ]
+    return manifest
+
+
+def test_resize_killed_at_any_step_ends_at_what_was_asked_last(host):
+    host.apply(resized(32))
+    _, total = killed_at(host, 0, "apply", "-f", "-", manifest=resized(64))
+    for step in steps(total, 12):
+        killed_at(host, step, "apply", "-f", "-", manifest=resized(70 + step))
+        last = resized(64) if step % 2 else resized(48)
+        host.apply(last, "--wait")
+        assert well(host), f"after a kill at step {step} of {total}"
+        limits = [statuses(host.pod("web"))[name]["resources"]["limits"] for name in "ab"]
+        assert limits == [item["resources"]["limits"] for item in last["spec"]["containers"]]
+        assert "unchanged" in host.apply(last).stdout, "nor do the cgroups differ"
+    host.delete("web")
+
+
 def test_apply_killed_at_ten_random_moments_converges(host):
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")

@@ -39,6 +39,8 @@ MOUNTS: list[list[Any]] = [
     ["symlink", "/proc/self/fd", "/dev/fd"],
     ["symlink", "/proc/self/fd/1", "/dev/stdout"],
 ]
+SETS = {**dict.fromkeys(("bounding", "effective", "permitted"), FOURTEEN), "inheritable": "0", "ambient": "0"}
+EXEC_STEPS: list[Any] = [["umask", 0o22], ["capabilities", SETS], ["user", 0, 0, []], ["no_new_privileges"]]
 
 
 T = TypeVar("T")
@@ -58,7 +60,6 @@ def until(question: Callable[[], T], what: str) -> T:
 
 def default_steps(*, before: Sequence[Any] = (), after: Sequence[Any] = (), user: list[Any] | None = None) -> list[Any]:
     """Return a whole plan's steps: `before` go in front of pivot_root, `after` behind it."""
-    sets = {**dict.fromkeys(("bounding", "effective", "permitted"), FOURTEEN), "inheritable": "0", "ambient": "0"}
     return [
         ["overlay"],
         *MOUNTS,
@@ -66,7 +67,7 @@ def default_steps(*, before: Sequence[Any] = (), after: Sequence[Any] = (), user
         ["pivot_root"],
         *after,
         ["umask", 0o22],
-        ["capabilities", sets],
+        ["capabilities", SETS],
         ["user", *(user or [0, 0, []])],
         ["no_new_privileges"],
     ]
@@ -186,7 +187,11 @@ class Pod:
             "cgroups": [],
             "shmSize": 1 << 20,
             "memoryVolumes": [],
+            "sysctls": [],
+            "imageVolumes": [],
+            "sharedVolumes": [],
             "activeDeadline": 0,
+            "storage": {"period": 10_000, "paths": [], "bounds": []},
             "network": None,
             "containers": self.containers,
             "runtime": None,
@@ -202,6 +207,8 @@ class Pod:
         member: dict[str, Any] | None = None,
         probes: Sequence[dict[str, Any]] = (),
         message: str = "None",
+        post_start: list[Any] | None = None,
+        pre_stop: list[Any] | None = None,
         **fields: Any,
     ) -> None:
         """Write (or replace) a container's plans; ``member`` says when it starts."""
@@ -227,12 +234,22 @@ class Pod:
             "state": "",
             "keyring": True,
             "netDevices": [],
+            "subPaths": [],
             "steps": default_steps(),
             **fields,
         }
         (folder / "plan.json").write_text(json.dumps(plan))
-        life = {"version": 1, "probes": list(probes), "terminationMessage": message}
+        life = {
+            "version": 1,
+            "probes": list(probes),
+            "postStart": post_start,
+            "preStop": pre_stop,
+            "terminationMessage": message,
+        }
         (folder / "life.json").write_text(json.dumps(life))
+        joined = {key: plan[key] for key in ("version", "env", "cwd", "cgroups", "terminal", "keyring")}
+        joined |= {"affinity": ["", ""], "steps": EXEC_STEPS}
+        (folder / "exec.json").write_text(json.dumps(joined))
         if name not in [known["name"] for known in self.containers]:
             entry = {"name": name, "role": "main", "restart": self.restart_policy, "rules": [], **(member or {})}
             self.containers.append(entry)
@@ -305,6 +322,15 @@ class Pod:
 
     def output(self, name: str, number: int = 0) -> str:
         return "\n".join(text for stream, _, text in self.log_lines(name, number) if stream == "stdout")
+
+    def events(self) -> list[dict[str, Any]]:
+        path = self.pod_dir / "events.log"
+        whole, _, _ = path.read_text().rpartition("\n") if path.exists() else ("", "", "")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def messages(self, reason: str) -> list[str]:
+        """Return what the events of a kind say, in their order."""
+        return [event["message"] for event in self.events() if event["reason"] == reason]
 
     def supervisor_log(self) -> str:
         return (self.pod_dir / "supervisor.log").read_text()

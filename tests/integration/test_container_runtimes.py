@@ -93,7 +93,10 @@ def test_volumes(host, tmp_path):
         {"name": "disk", "mountPath": "/disk"},
         {"name": "fast", "mountPath": "/fast"},
         {"name": "host", "mountPath": "/host", "readOnly": True},
+        {"name": "disk", "mountPath": "/part", "subPath": "a/b"},
+        {"name": "host", "mountPath": "/etc/one", "subPath": "file"},
     ]
-    script = "cat /host/file; touch /disk/x /fast/x /host/x; df -k /fast | tail -n 1 | awk '{print $2}'"
+    script = "cat /host/file /etc/one; touch /part/x; ls /disk/a/b; "
+    script += "touch /disk/x /fast/x /host/x; df -k /fast | tail -n 1 | awk '{print $2}'"
     lines = alike(host, script, volumes=volumes, volumeMounts=mounts)
-    assert lines == ["from the host", "touch: /host/x: Read-only file system", "1024"]
+    assert lines == ["from the host", "from the host", "x", "touch: /host/x: Read-only file system", "1024"]

@@ -262,3 +262,25 @@ def program_of(host: Host, pod_name: str) -> str:
     """The program that the pod's supervisor was given."""
     uid = host.pod(pod_name)["metadata"]["uid"]
     return json.loads((host.root / f"lib/pods/{uid}/sandbox.json").read_text())["runtime"]["path"]
+
+
+def test_probes_and_hooks_run_in_such_a_container(host: Host) -> None:
+    def command(script: str) -> dict:
+        return {"exec": {"command": ["/bin/sh", "-c", script]}}
+
+    mount = [{"name": "data", "mountPath": "/data"}]
+    app = container(
+        "app",
+        "trap 'echo told >> /data/log; exit 0' TERM; while :; do sleep 0.05; done",
+        volumeMounts=mount,
+        readinessProbe={**command("test -e /data/begun && test $(id -u) = 0"), "periodSeconds": 1},
+        lifecycle={"postStart": command("touch /data/begun"), "preStop": command("echo pre >> /data/log")},
+    )
+    other = container("other", FOREVER, volumeMounts=mount)
+    manifest = pod("hooked", app, other, volumes=[{"name": "data", "emptyDir": {}}], terminationGracePeriodSeconds=30)
+    host.apply(manifest, "--wait")
+    uid = host.pod("hooked")["metadata"]["uid"]
+    log = Path(host.config.root) / f"pods/{uid}/volumes/data/log"
+    host.apply(manifest | {"spec": manifest["spec"] | {"containers": [app | {"args": ["again"]}, other]}}, "--wait")
+    assert log.read_text().split() == ["pre", "told"]
+    host.run("delete", "pod", "hooked", "--grace-period", "0")

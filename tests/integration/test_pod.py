@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pod from a real registry: what its containers share and what they do not."""
 
+import json
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -117,6 +119,29 @@ def test_ipcs_is_shared_inside_the_pod_and_not_with_others(module_host, web, web
     module_host.apply(mine, "--wait")
     eventually(lambda: logs(module_host, "queue", "reader"), "the other container's message queue")
     module_host.delete("queue")
+
+
+def test_an_address_that_is_used_again_is_reached_at_once(module_host, web_image):
+    """The host remembers where the pod that had it before was (its neighbour cache), for up to a minute."""
+    serve = container("main", "exec httpd -f -p 8080", image=web_image)
+    seen = []
+    for name in ("one", "two"):
+        module_host.apply(pod(name, serve), "--wait")
+        address = module_host.pod(name)["status"]["podIP"]
+        eventually(lambda address=address: _is_open(address), "an answer", seconds=10)
+        link = ["ip", "-j", "neigh", "show", address, "dev", module_host.bridge]
+        known = json.loads(subprocess.run(link, capture_output=True, text=True, check=True).stdout)
+        seen.append((address, known[0]["lladdr"]))
+        module_host.delete(name)
+    assert seen[0] == seen[1]
+
+
+def _is_open(address):
+    try:
+        socket.create_connection((address, 8080), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_the_network_leads_out_through_nat(module_host, web):

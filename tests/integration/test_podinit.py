@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,27 @@ def test_update_restarts_one_container_from_its_new_plan(pod: Pod) -> None:
     pod.container("app", ["nothing-here"])
     assert pod.ask("update", containers=["app"], grace=0)["status"] == "ok"
     assert pod.terminated("app")["reason"] == "StartError"
+
+
+def test_a_held_container_starts_with_the_next_update(pod: Pod) -> None:
+    for name in ("app", "other"):
+        pod.container(name, shell("echo up; exec sleep 1000"))
+    pod.start()
+    other = pod.running("other")
+    pod.wait_for_output("app", "up")
+    assert pod.ask("hold", containers=["app"], grace=0) == {"id": 7, "status": "ok"}
+    held = pod.status("app")
+    assert (held["pid"], held["restartCount"]) == (0, 0)
+    assert held["state"] == {"waiting": {"reason": "ContainerCreating"}}
+    assert pod.ask("hold", containers=["app"], grace=0)["status"] == "ok"
+    time.sleep(0.3)
+    assert pod.status("app")["pid"] == 0
+    assert pod.ask("update", containers=["app"], grace=0)["status"] == "ok"
+    assert pod.running("app")
+    assert pod.status("app")["restartCount"] == 1
+    assert pod.running("other") == other
+    pod.ask("hold", containers=["app"], grace=0)
+    assert pod.stop(grace=0) == 0
 
 
 def test_stop_sends_the_stop_signal_then_kills_after_the_grace_period(pod: Pod) -> None:

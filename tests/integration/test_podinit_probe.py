@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from podinit_harness import Pod, bind, default_steps, fresh_pod, shell, until
 
 REQUEST = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+HELPER = ["/bin/echo", "-n", "elsewhere"]
 SERVE = "exec busybox httpd -f -p 127.0.0.1:8080 -h /www"
 
 
@@ -31,7 +31,7 @@ def probe(kind: str, action: list[Any], **fields: Any) -> dict[str, Any]:
 
 
 def http(path: str = "/ok") -> list[Any]:
-    return ["http", "127.0.0.1", 8080, REQUEST.format(path=path)]
+    return ["http", "127.0.0.1", 8080, REQUEST.format(path=path), HELPER]
 
 
 TCP = ["tcp", "127.0.0.1", 8080]
@@ -60,8 +60,8 @@ def is_ready(pod: Pod) -> bool:
 
 
 def events(pod: Pod) -> list[dict[str, Any]]:
-    path = pod.pod_dir / "events.log"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """Return those that probes lead to."""
+    return [event for event in pod.events() if event["reason"] in ("Unhealthy", "Killing", "ProbeWarning")]
 
 
 def test_readiness_follows_the_answer(pod: Pod) -> None:
@@ -127,9 +127,7 @@ def test_a_dead_container_that_must_not_be_restarted_ends(pod: Pod) -> None:
     serve(pod, probe("liveness", http("/none"), delay=100), restart="Never")
     pod.start()
     assert pod.terminated("app")["exitCode"] == 137
-    assert [event["message"] for event in events(pod) if event["reason"] == "Killing"] == [
-        "Container app failed liveness probe"
-    ]
+    assert pod.messages("Killing") == ["Container app failed liveness probe"]
     assert pod.stop() == 0
 
 
@@ -185,10 +183,10 @@ def test_a_probe_leaves_nothing_behind(pod: Pod) -> None:
     make_slow(pod)
     serve(pod, probe("readiness", http("/cgi-bin/slow")), restart="Never")
     pod.start()
-    until(lambda: "probe" in names_of_children(pod.pid), "no probe runs")
+    until(lambda: "action" in names_of_children(pod.pid), "no probe runs")
     pod.ask("signal", container="app", signal=9)
     pod.terminated("app")
-    assert "probe" not in names_of_children(pod.pid)
+    assert "action" not in names_of_children(pod.pid)
     assert pod.stop() == 0
 
 

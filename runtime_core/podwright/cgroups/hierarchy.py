@@ -7,7 +7,7 @@ from podwright.cgroups.mounts import Mount, mounted, offered
 from podwright.cgroups.tree import Hierarchy
 from podwright.errors import ConfigError, HostError
 
-CONTROLLERS = frozenset({"cpu", "memory", "pids", "devices"})
+CONTROLLERS = frozenset({"cpu", "memory", "pids", "devices", "hugetlb"})
 
 
 def detect(
@@ -43,7 +43,9 @@ def _hierarchies(mounts: list[Mount], parent: str, files: Cgroupfs) -> list[Hier
     if unified is None:
         return v1
     taken = frozenset[str]().union(*(hierarchy.controllers for hierarchy in v1))
-    return [V2Hierarchy(unified.path, parent, (offered(unified, files) & CONTROLLERS) - taken, files), *v1]
+    v2 = V2Hierarchy(unified.path, parent, (offered(unified, files) & CONTROLLERS) - taken, files)
+    v2.require(v2.controllers - {"hugetlb"})  # the one that most pods do well without
+    return [v2, *v1]
 
 
 def _check_parent(parent: str) -> None:

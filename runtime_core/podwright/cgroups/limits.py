@@ -18,6 +18,9 @@ class Resources(NamedTuple):
     memory_limit: int | None = None
 
 
+NOTHING = Resources()
+
+
 class Limits(NamedTuple):
     """What one cgroup enforces; None is no limit."""
 
@@ -33,6 +36,8 @@ class Limits(NamedTuple):
     """A container's group: only the default devices may be opened, no swap, and an OOM kill takes all of it."""
     all_devices: bool = False
     """A privileged container's group: all devices may be opened."""
+    huge_pages: tuple[tuple[str, int], ...] = ()
+    """The size of a page as the kernel's files have it (``2MB``), and bytes; a size that is not here is not bounded."""
 
 
 def container_limits(resources: Resources, *, all_devices: bool = False) -> Limits:
@@ -48,19 +53,27 @@ def container_limits(resources: Resources, *, all_devices: bool = False) -> Limi
 
 
 def pod_limits(
-    containers: Iterable[Resources], pids_max: int | None = None, *, init: Iterable[tuple[Resources, bool]] = ()
+    containers: Iterable[Resources],
+    pids_max: int | None = None,
+    *,
+    init: Iterable[tuple[Resources, bool]] = (),
+    own: Resources = NOTHING,
 ) -> Limits:
     """Return the limits of the pod's cgroup: the most that runs at once, bounded only where every container is.
 
-    ``init`` are the containers that start before the others, each with whether it stays (a sidecar).
+    ``init`` are the containers that start before the others, each with whether it stays (a sidecar). ``own`` are the
+    resources of the pod itself, which come before all that its containers add up to.
     """
     main, before = list(containers), list(init)
     requests = [one.cpu_limit if one.cpu_request is None else one.cpu_request for one in main]
     init_requests = [(one.cpu_limit if one.cpu_request is None else one.cpu_request, stays) for one, stays in before]
     return Limits(
-        cpu_quota_us=_quota(_bound([one.cpu_limit for one in main], [(one.cpu_limit, stays) for one, stays in before])),
-        cpu_shares=_shares(_peak(requests, init_requests)),
-        memory_max=_bound([one.memory_limit for one in main], [(one.memory_limit, stays) for one, stays in before]),
+        cpu_quota_us=_quota(
+            own.cpu_limit or _bound([one.cpu_limit for one in main], [(one.cpu_limit, stays) for one, stays in before])
+        ),
+        cpu_shares=_shares(_peak(requests, init_requests) if own.cpu_request is None else own.cpu_request),
+        memory_max=own.memory_limit
+        or _bound([one.memory_limit for one in main], [(one.memory_limit, stays) for one, stays in before]),
         pids_max=pids_max,
     )
 

@@ -13,7 +13,8 @@ container may have.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from podwright.cgroups.limits import Limits
 from podwright.cgroups.tree import Hierarchy
@@ -22,6 +23,7 @@ from podwright.errors import HostError
 
 SANDBOX = ""
 """The key of the sandbox's directories in what ``create`` returns (no container has this name)."""
+_POD = "/"
 
 
 class CgroupManager:
@@ -49,6 +51,7 @@ class CgroupManager:
                 ("limits.cpu", limits.cpu_quota_us, "cpu"),
                 ("requests.cpu", limits.cpu_shares if (limits.cpu_shares or 0) > MIN_SHARES else None, "cpu"),
                 ("limits.memory", limits.memory_max, "memory"),
+                ("limits.hugepages", any(most for _, most in limits.huge_pages) or None, "hugetlb"),
             )
         ]
         lacking.append(("pods.pids_limit of the configuration", pod.pids_max, "pids"))
@@ -86,18 +89,71 @@ class CgroupManager:
             raise
         return made
 
+    def check_memory(
+        self,
+        uid: str,
+        pod: Limits,
+        containers: Mapping[str, Limits],
+        fields: Mapping[str, str],
+        stopped: Collection[str],
+    ) -> None:
+        """Refuse memory limits of a running pod that are lower than before and than what is in use; touches nothing.
+
+        What the kernel can take back without harm (files that were read long ago) is not in use. ``fields`` names the
+        field behind each limit, ``stopped`` the containers that do not run while their limits change. Raises HostError.
+        """
+        for hierarchy in self.hierarchies:
+            for name, limits in {**containers, _POD: pod}.items():
+                group = _group(uid, None if name == _POD else name)
+                used = hierarchy.memory_in_use(group)
+                if name == _POD:
+                    used -= sum(hierarchy.memory_in_use(_group(uid, other)) for other in stopped)
+                if name in stopped or limits.memory_max is None:
+                    continue
+                if limits.memory_max < min(hierarchy.memory_limit(group), used):
+                    field = fields.get(name, "spec.resources.limits.memory")
+                    reason = (
+                        f"cannot be lowered to {limits.memory_max} bytes while {used} are in use; the old limit stays"
+                    )
+                    raise HostError(f"{field} {reason}", field=field, value=str(limits.memory_max))
+
     def update(self, uid: str, pod: Limits, containers: Mapping[str, Limits]) -> None:
         """Give the groups of a running pod new limits, without a restart.
 
-        A memory limit below what is in use is refused by v1, and makes v2 reclaim and at last kill.
+        A memory limit below what is in use is refused by v1, and makes v2 reclaim and at last kill: ``check_memory``
+        says so before.
         """
         self.check(pod, containers)
+        with self.resizing(uid, pod):
+            self.apply(uid, containers)
+
+    @contextmanager
+    def resizing(self, uid: str, pod: Limits) -> Iterator[None]:
+        """Let the pod's group have its old and its new limits while its containers change, and then the new ones.
+
+        No group of a container may have more than that: v1 refuses a larger quota, and more memory would be a lie.
+        """
         for hierarchy in self.hierarchies:
-            # v1 refuses a quota larger than the parent's: lift the pod's while the containers' change.
-            hierarchy.apply(_group(uid), pod._replace(cpu_quota_us=None))
+            before = hierarchy.memory_limit(_group(uid))
+            most = None if pod.memory_max is None else max(pod.memory_max, before)
+            hierarchy.apply(_group(uid), pod._replace(cpu_quota_us=None, memory_max=most))
+        yield
+        for hierarchy in self.hierarchies:
+            hierarchy.apply(_group(uid), pod)
+
+    def apply(self, uid: str, containers: Mapping[str, Limits]) -> None:
+        """Give the groups of some containers their limits."""
+        for hierarchy in self.hierarchies:
             for name, limits in containers.items():
                 hierarchy.apply(_group(uid, name), limits)
-            hierarchy.apply(_group(uid), pod)
+
+    def differ(self, uid: str, containers: Mapping[str, Limits]) -> list[str]:
+        """Return the containers whose groups have other limits."""
+        return [
+            name
+            for name, limits in containers.items()
+            if any(hierarchy.drift(_group(uid, name), limits) for hierarchy in self.hierarchies)
+        ]
 
     def drift(self, uid: str, pod: Limits, containers: Mapping[str, Limits]) -> list[str]:
         """Return a sentence for each limit that the kernel does not hold (any more); empty is well."""

@@ -12,6 +12,7 @@ from podwright.errors import HostError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from podwright.cgroups.cgroupfs import Cgroupfs
     from podwright.cgroups.devices import DeviceRule
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 GONE = (errno.ENOENT, errno.ENODEV)
 """What using a group says that was removed: before, or after its file was opened."""
+UNLIMITED = (1 << 63) - 1
+"""Bytes of memory that no limit is above."""
 _RACES = 20  # another process may remove the empty parent just before we make a group in it
 
 
@@ -54,6 +57,7 @@ class Hierarchy:
     version = 0
     oom_file = ""
     memory_file = ""
+    memory_limit_file = ""
     gifts = False
     freezer_file = ""
 
@@ -113,7 +117,7 @@ class Hierarchy:
         """Tell whether a setting of this controller is ours."""
         return controller in self.controllers
 
-    def require(self, controllers: set[str]) -> None:
+    def require(self, controllers: AbstractSet[str]) -> None:
         """Hear which controllers the settings of a container need."""
 
     # What is the same in both.
@@ -199,6 +203,30 @@ class Hierarchy:
         if "memory" not in self.controllers:
             return None
         return {"file": f"{self.directory(group)}/{self.oom_file}", "key": "oom_kill"}
+
+    def memory_limit(self, group: str) -> int:
+        """Return the bytes that a group may have now; UNLIMITED also where nobody counts them, or it is not there."""
+        text = self._memory(group, self.memory_limit_file)
+        return int(text) if text.isdigit() else UNLIMITED
+
+    def memory_in_use(self, group: str) -> int:
+        """Return the bytes that a group has, without those of files that the kernel takes back first."""
+        text = self._memory(group, self.memory_file)
+        if not text.isdigit():
+            return 0
+        lines = [line.split() for line in self._memory(group, "memory.stat").splitlines()]
+        idle = [int(line[1]) for line in lines if line[0] in ("total_inactive_file", "inactive_file")]
+        return max(0, int(text) - max(idle, default=0))  # v1 has both, and the total is larger
+
+    def _memory(self, group: str, file: str) -> str:
+        if "memory" not in self.controllers:
+            return ""
+        try:
+            return self.files.read(f"{self.directory(group)}/{file}")
+        except OSError as error:
+            if error.errno not in GONE:
+                raise HostError(f"cannot read {self.directory(group)}/{file}: {error.strerror}") from error
+            return ""
 
     def subtree(self, group: str) -> list[str]:
         """Return the directories of a group and of all below it, deepest first; also those that a container made."""

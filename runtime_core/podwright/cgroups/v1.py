@@ -25,10 +25,11 @@ class V1Hierarchy(Hierarchy):
     version = 1
     oom_file = "memory.oom_control"
     memory_file = "memory.usage_in_bytes"
+    memory_limit_file = "memory.limit_in_bytes"
     freezer_file = "freezer.state"
 
     def settings(self, limits: Limits) -> list[Setting]:
-        """Return cpu.*, memory.* and pids.* files with their values."""
+        """Return cpu.*, memory.*, pids.* and hugetlb.* files with their values."""
         from podwright.cgroups.units import CPU_PERIOD_US
 
         quota, memory, pids = (
@@ -42,6 +43,9 @@ class V1Hierarchy(Hierarchy):
             Setting("memory", "memory.memsw.limit_in_bytes", memory, "-1", optional=True),
             Setting("pids", "pids.max", "max" if pids == "-1" else pids, "max"),
         ]
+        for size, most in limits.huge_pages:
+            every.append(Setting("hugetlb", f"hugetlb.{size}.limit_in_bytes", str(most), optional=not most))
+            every.append(Setting("hugetlb", f"hugetlb.{size}.rsvd.limit_in_bytes", str(most), optional=True))
         return [setting for setting in every if setting.controller in self.controllers]
 
     def same(self, actual: str, wanted: str) -> bool:

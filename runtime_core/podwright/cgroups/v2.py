@@ -11,6 +11,7 @@ from podwright.errors import HostError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from podwright.cgroups.devices import DeviceRule
     from podwright.cgroups.limits import Limits
@@ -22,6 +23,7 @@ class V2Hierarchy(Hierarchy):
     version = 2
     oom_file = "memory.events"
     memory_file = "memory.current"
+    memory_limit_file = "memory.max"
     freezer_file = "cgroup.freeze"
     can_freeze = True
     required: frozenset[str] | None = None
@@ -30,7 +32,7 @@ class V2Hierarchy(Hierarchy):
     """Whether to enable the others too, where the parent lets us."""
 
     def settings(self, limits: Limits) -> list[Setting]:
-        """Return cpu.*, memory.* and pids.* files with their values."""
+        """Return cpu.*, memory.*, pids.* and hugetlb.* files with their values."""
         from podwright.cgroups.units import cpu_weight
 
         quota, memory, pids = (
@@ -45,6 +47,9 @@ class V2Hierarchy(Hierarchy):
             Setting("memory", "memory.oom.group", str(int(limits.container)), "0", optional=True),
             Setting("pids", "pids.max", pids, "max"),
         ]
+        for size, most in limits.huge_pages:  # what is reserved counts, not only what is touched (Linux 5.7)
+            every.append(Setting("hugetlb", f"hugetlb.{size}.max", str(most), "max", optional=not most))
+            every.append(Setting("hugetlb", f"hugetlb.{size}.rsvd.max", str(most), "max", optional=True))
         return [setting for setting in every if setting.controller in self.controllers]
 
     def enable(self, directory: str) -> None:
@@ -121,7 +126,7 @@ class V2Hierarchy(Hierarchy):
         """Tell whether a setting of this controller is ours; cgroup.* are in every group."""
         return controller in self.controllers or controller == "cgroup"
 
-    def require(self, controllers: set[str]) -> None:
+    def require(self, controllers: AbstractSet[str]) -> None:
         """Insist on these only; the others are for statistics, and for groups that the container makes."""
         self.required = frozenset(controllers)
 

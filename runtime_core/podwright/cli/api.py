@@ -92,7 +92,8 @@ def _apply(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
 def _delete(runtime: Runtime, request: dict[str, Any]) -> dict[str, Any]:
     name, namespace = _target(request)
     kind = _kind(request)
-    objects = _documents(request)[1] if request.get("text") else []
+    beside = _documents(request)[1] if request.get("text") else []
+    objects = [one for one in beside if one["kind"] != "PersistentVolumeClaim"]  # data goes only when asked for by name
     if request.get("dry_run"):
         plan = runtime.plan_delete(name, namespace, kind)
         return _result(Result(_beside(plan, objects, [runtime.objects.plan_delete(one) for one in objects]), None))

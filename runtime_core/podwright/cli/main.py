@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from podwright import __version__
-from podwright.cli import container, images
+from podwright.cli import container, images, reports
 from podwright.errors import ManifestError, PodwrightError
 
-OBJECTS = ("configmaps", "configmap", "cm", "secrets", "secret")
+_KEPT = ("configmap", "secret", "persistentvolumeclaim")
+OBJECTS = (*_KEPT, *(f"{kind}s" for kind in _KEPT), "cm", "pvc")
 """What the host keeps for its pods."""
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for --wait (default 120)")
     apply.set_defaults(run=_apply)
 
-    get = verbs.add_parser("get", help="list pods, containers alone, ConfigMaps or Secrets")
+    get = verbs.add_parser("get", help="list pods, containers alone, ConfigMaps, Secrets or PersistentVolumeClaims")
     get.add_argument("kind", choices=["pods", "pod", "containers", "container", *OBJECTS])
     get.add_argument("name", nargs="?")
     _namespace(get)
@@ -78,9 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     logs.set_defaults(run=_logs)
 
     delete = verbs.add_parser(
-        "delete", help="stop and remove a pod, or a container alone; remove an image, ConfigMap or Secret"
+        "delete",
+        help="stop and remove a pod, or a container alone; remove an image, ConfigMap, Secret or persistent volume",
     )
-    delete.add_argument("kind", choices=["pod", "container", "image", "configmap", "cm", "secret"])
+    delete.add_argument("kind", choices=["pod", "container", "image", *_KEPT, "cm", "pvc"])
     delete.add_argument("name")
     delete.add_argument("--grace-period", type=_count, metavar="SECONDS", help="default: the pod's own")
     _namespace(delete)
@@ -89,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
     images.add_verbs(verbs)
     container.add_verbs(verbs)
+    reports.add_verbs(verbs)
 
     api = verbs.add_parser("api", help="answer one JSON request from standard input (for programs)")
     api.set_defaults(run=_api)
@@ -188,10 +191,8 @@ def _get(arguments: argparse.Namespace) -> int:
 def _logs(arguments: argparse.Namespace) -> int:
     from podwright.runtime import Runtime
 
-    kind, slash, name = arguments.pod.rpartition("/")
-    if slash and kind not in ("pod", "container"):
-        raise ManifestError(f"{arguments.pod} is no name: write pod/NAME or container/NAME")
-    asked = {"container": arguments.container, "tail": arguments.tail, "kind": (kind or "pod").capitalize()}
+    name, kind = reports.target(arguments.pod)
+    asked = {"container": arguments.container, "tail": arguments.tail, "kind": kind}
     lines = Runtime().logs(name, arguments.namespace, **asked)
     for line in lines:
         sys.stdout.buffer.write(line.encode() + b"\n")  # as it was written, whatever the locale

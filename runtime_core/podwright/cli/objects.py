@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``get`` and ``delete`` of ConfigMaps and Secrets: what came with Pods and stays. Secrets' data is never printed."""
+"""``get`` and ``delete`` of ConfigMaps, Secrets and PersistentVolumeClaims: what came with Pods and stays.
 
-from podwright.cli.tables import print_json, print_objects
+The data of a Secret is never printed.
+"""
+
+from podwright.cli.tables import print_claims, print_json, print_objects
 from podwright.errors import NotFound
 from podwright.runtime import Runtime
 
-_KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
+_KINDS = {"configmap": "ConfigMap", "secret": "Secret", "persistentvolumeclaim": "PersistentVolumeClaim"}
+_SHORT = {"cm": "configmap", "pvc": "persistentvolumeclaim"}
 
 
 def show(word: str, name: str | None, namespace: str, output: str) -> int:
     """Print one object, or those of a namespace."""
     kind = _kind(word)
-    found = [one for one in Runtime().objects.list(kind, namespace) if name in (None, one["metadata"]["name"])]
+    objects = Runtime().objects
+    found = [one for one in objects.list(kind, namespace) if name in (None, one["metadata"]["name"])]
     if name and not found:
         raise _missing(kind, name, namespace)
     if output == "json":
         print_json(found[0] if name else {"apiVersion": "v1", "kind": "List", "items": found})
+    elif kind == "PersistentVolumeClaim":
+        print_claims((one, objects.users(namespace, one["metadata"]["name"])) for one in found)
     else:
         print_objects(kind, found)
     return 0
@@ -32,7 +39,7 @@ def delete(word: str, name: str, namespace: str) -> int:
 
 
 def _kind(word: str) -> str:
-    return "ConfigMap" if word == "cm" else _KINDS[word.removesuffix("s")]
+    return _KINDS[_SHORT.get(word, word).removesuffix("s")]
 
 
 def _missing(kind: str, name: str, namespace: str) -> NotFound:

@@ -4,6 +4,7 @@
 import calendar
 import json
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from podwright.images.store import Image
@@ -38,12 +39,33 @@ def print_pods(pods: list[dict[str, Any]]) -> None:
     _print_table(rows)
 
 
+def print_events(events: list[dict[str, Any]]) -> None:
+    """Print one line an event: how long ago, type, reason, the container, and what there is to say."""
+    rows = [("AGE", "TYPE", "REASON", "CONTAINER", "MESSAGE")]
+    for event in events:
+        container = event["involvedObject"]["fieldPath"].partition("{")[2].rstrip("}")
+        message = " ".join(event["message"].split())
+        rows.append((_age(event["lastTimestamp"]), event["type"], event["reason"], container, message))
+    _print_table(rows)
+
+
 def print_objects(kind: str, objects: list[dict[str, Any]]) -> None:
     """Print one line a Secret, with its type, or a ConfigMap, with how many values it has."""
     rows = [("NAME", "TYPE" if kind == "Secret" else "DATA")]
     for one in objects:
         count = len(one.get("data", ())) + len(one.get("binaryData", ()))
         rows.append((one["metadata"]["name"], one.get("type", str(count))))
+    _print_table(rows)
+
+
+def print_claims(claims: Iterable[tuple[dict[str, Any], list[str]]]) -> None:
+    """Print one line a persistent volume: what its claim asked for, and who names it."""
+    rows = [("NAME", "REQUESTED", "ACCESS MODES", "USED BY")]
+    for claim, users in claims:
+        spec = claim["spec"]
+        asked = spec.get("resources", {}).get("requests", {}).get("storage", "<none>")
+        modes = ",".join(spec.get("accessModes", ())) or "<none>"
+        rows.append((claim["metadata"]["name"], asked, modes, ", ".join(users) or "<none>"))
     _print_table(rows)
 
 

@@ -207,6 +207,15 @@ class VolumeProjection(Object):
     """What the pod knows of itself."""
 
 
+class PersistentVolumeClaimSource(Object):
+    """A volume that outlives the pod."""
+
+    claim_name: DnsSubdomain
+    """Its name in the pod's namespace; it is made when there is none."""
+    read_only: bool | None = None
+    """Whether no container may write in it."""
+
+
 class ProjectedVolumeSource(Object):
     """Files of several sources."""
 

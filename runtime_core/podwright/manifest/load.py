@@ -12,9 +12,11 @@ from typing import Any
 from podwright.limits import MAX_MANIFEST_SIZE
 from podwright.manifest.faults import Fault, error
 
+KINDS = ("Pod", "ConfigMap", "Secret", "PersistentVolumeClaim")
+
 
 def load_documents(text: str) -> list[dict[str, Any]]:
-    """Return the Pods, ConfigMaps and Secrets in a text, as they are written: of each only the kind is checked.
+    """Return the Pods in a text, and what they may name, as they are written: of each only the kind is checked.
 
     Raises ManifestError for what is too large (1 MiB for all documents), malformed, ambiguous or of another kind.
     """
@@ -38,7 +40,7 @@ def split(documents: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[st
     """Return the one Pod of several documents, and the objects beside it. Raises ManifestError when it is not one."""
     pods = [document for document in documents if document["kind"] == "Pod"]
     if len(pods) != 1:
-        raise error([Fault("manifest", f"must hold one Pod (and its ConfigMaps and Secrets), but holds {len(pods)}")])
+        raise error([Fault("manifest", f"must hold one Pod (and what it names), but holds {len(pods)}")])
     return pods[0], [document for document in documents if document["kind"] != "Pod"]
 
 
@@ -49,9 +51,15 @@ def _check_kind(document: object, prefix: str) -> None:
         )
     if "kind" not in document:
         raise error([Fault(f"{prefix}kind", "required, but missing")])
-    if document["kind"] not in ("Pod", "ConfigMap", "Secret"):
+    if document["kind"] not in KINDS:
         raise error(
-            [Fault(f"{prefix}kind", "podwright takes Pods, and ConfigMaps and Secrets for them", document["kind"])]
+            [
+                Fault(
+                    f"{prefix}kind",
+                    "podwright takes Pods, ConfigMaps, Secrets and PersistentVolumeClaims",
+                    document["kind"],
+                )
+            ]
         )
 
 

@@ -15,23 +15,15 @@ from pydantic import Field
 
 from podwright import limits
 from podwright.manifest import names
-from podwright.manifest.config_models import (
-    ConfigMapVolumeSource,
-    DownwardAPIVolumeSource,
-    EnvFromSource,
-    EnvVarSource,
-    ProjectedVolumeSource,
-    SecretVolumeSource,
-)
-from podwright.manifest.model import DnsSubdomain, Quantity
+from podwright.manifest.config_models import EnvFromSource, EnvVarSource
+from podwright.manifest.model import DnsLabel, DnsSubdomain, Image
 from podwright.manifest.model import Object as _Object
-from podwright.manifest.probe_models import Probe
+from podwright.manifest.probe_models import Lifecycle, PodReadinessGate, Probe
+from podwright.manifest.resource_models import ContainerResizePolicy, Quantities, ResourceRequirements
 from podwright.manifest.scheduling_models import Affinity, Toleration
+from podwright.manifest.volume_models import VolumeMount, Volumes
 
-DnsLabel = Annotated[str, Field(pattern=names.DNS_LABEL, max_length=names.LABEL_LENGTH)]
 DnsLabelOrNothing = Annotated[str, Field(pattern=names.DNS_LABEL_OR_NOTHING, max_length=names.LABEL_LENGTH)]
-Image = Annotated[str, Field(pattern=names.IMAGE, max_length=names.IMAGE_LENGTH)]
-Quantities = dict[str, Quantity]
 UserId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 GracePeriod = Annotated[int, Field(ge=0, le=limits.MAX_GRACE_PERIOD_SECS)]
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
@@ -57,15 +49,6 @@ class ContainerPort(_Object):
     """Unique within the container."""
     protocol: Literal["TCP", "UDP", "SCTP"] | None = None
     """TCP unless given."""
-
-
-class ResourceRequirements(_Object):
-    """CPU and memory of a container."""
-
-    limits: Quantities | None = None
-    """The most that the container may use: `cpu`, `memory`."""
-    requests: Quantities | None = None
-    """What the container is weighed by: `cpu`, `memory`; the limits unless given."""
 
 
 class Capabilities(_Object):
@@ -109,60 +92,6 @@ class SecurityContext(_Object):
     """RuntimeDefault unless given."""
 
 
-class HostPathVolume(_Object):
-    """A file or directory of the host."""
-
-    path: Annotated[str, Field(pattern=names.SOME_PATH)]
-    """Where it is on the host."""
-    type: (
-        Literal["", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice"]
-        | None
-    ) = None
-    """What must be there, or be made; nothing is checked unless given, and a missing path becomes a directory."""
-
-
-class EmptyDirVolume(_Object):
-    """A directory that is empty when the pod is made, and gone with it."""
-
-    medium: Literal["", "Memory"] | None = None
-    """Memory is a tmpfs that the pod's containers share."""
-    size_limit: Quantity | None = None
-    """Only of a tmpfs."""
-
-
-class Volume(_Object):
-    """Something that containers can mount: an emptyDir unless it says otherwise."""
-
-    name: DnsLabel
-    """Unique within the pod."""
-    host_path: HostPathVolume | None = None
-    """A file or directory of the host."""
-    empty_dir: EmptyDirVolume | None = None
-    """A directory of the pod's own."""
-    config_map: ConfigMapVolumeSource | None = None
-    """Files with the values of a ConfigMap."""
-    secret: SecretVolumeSource | None = None
-    """Files with the values of a Secret, in memory."""
-    downward_api: Annotated[DownwardAPIVolumeSource | None, Field(alias="downwardAPI")] = None
-    """Files with what the pod knows of itself."""
-    projected: ProjectedVolumeSource | None = None
-    """Files of several sources."""
-
-
-Volumes = Annotated[list[Volume], Field(max_length=limits.MAX_VOLUMES_PER_POD)]
-
-
-class VolumeMount(_Object):
-    """Where a container sees a volume."""
-
-    name: DnsLabel
-    """Of the volume."""
-    mount_path: Annotated[str, Field(pattern=names.SOME_PATH)]
-    """Where it is in the container."""
-    read_only: bool | None = None
-    """Whether the container may only read; not so for what is mounted further down."""
-
-
 class _ContainerFields(_Object):
     """What every container has, in a pod or alone."""
 
@@ -181,7 +110,7 @@ class _ContainerFields(_Object):
     ports: list[ContainerPort] | None = None
     """Ports that the container listens on; informational."""
     resources: ResourceRequirements | None = None
-    """CPU and memory."""
+    """Processors, memory, huge pages, disk."""
     security_context: SecurityContext | None = None
     """User, capabilities, system calls."""
     volume_mounts: list[VolumeMount] | None = None
@@ -213,6 +142,8 @@ class Container(_ContainerFields):
     """Unique within the pod."""
     image: Image
     """Image reference; without a registry, docker.io."""
+    resize_policy: list[ContainerResizePolicy] | None = None
+    """For which new resources the container starts again."""
     restart_policy: RestartPolicy | None = None
     """When this container is started again after it ended; as the pod says unless given."""
     restart_policy_rules: Annotated[list[RestartRule], Field(max_length=limits.MAX_RESTART_RULES)] | None = None
@@ -227,6 +158,8 @@ class Container(_ContainerFields):
     """Whether it still works; it is restarted when it does not."""
     readiness_probe: Probe | None = None
     """Whether it is ready to be used."""
+    lifecycle: Lifecycle | None = None
+    """What is done when it has started, and before it is told to stop."""
 
 
 class HostAlias(_Object):
@@ -245,6 +178,15 @@ class PodOS(_Object):
     """Always linux."""
 
 
+class Sysctl(_Object):
+    """A kernel parameter."""
+
+    name: str
+    """Such as `net.ipv4.ip_unprivileged_port_start`."""
+    value: str
+    """What is written to it."""
+
+
 class PodSecurityContext(_Object):
     """Security settings for all containers that do not have their own."""
 
@@ -256,6 +198,14 @@ class PodSecurityContext(_Object):
     """Refuse to run as user 0."""
     supplemental_groups: list[UserId] | None = None
     """Numbers of groups, on top of those that the image gives the user."""
+    supplemental_groups_policy: Literal["Merge", "Strict"] | None = None
+    """Strict leaves out the groups that the image gives the user; Merge unless given."""
+    fs_group: UserId | None = None
+    """Number of a group that all containers have, and that may write in the pod's volumes but those of the host."""
+    fs_group_change_policy: Literal["Always", "OnRootMismatch"] | None = None
+    """OnRootMismatch leaves a persistent volume alone whose directory has the group already; Always unless given."""
+    sysctls: list[Sysctl] | None = None
+    """Kernel parameters of the pod's network and IPC."""
     seccomp_profile: SeccompProfile | None = None
     """RuntimeDefault unless given."""
 
@@ -293,10 +243,14 @@ class PodSpec(_Object):
     """Operating system of the containers."""
     security_context: PodSecurityContext | None = None
     """User and system calls of all containers."""
+    resources: ResourceRequirements | None = None
+    """Of all containers together; each may use what of it the others leave."""
     volumes: Volumes | None = None
     """What the containers can mount."""
     image_pull_secrets: list[LocalObjectReference] | None = None
     """Secrets with the credentials of registries; one that is not there is passed over, as in Kubernetes."""
+    readiness_gates: list[PodReadinessGate] | None = None
+    """Conditions that others set, without which the pod is not ready."""
     tolerations: list[Toleration] | None = None
     """Without effect here."""
     affinity: Affinity | None = None

@@ -115,6 +115,18 @@ def hostname_of(pod: dict[str, Any]) -> str:
     return name
 
 
+def image_name(image: str) -> str:
+    """Return a reference without its tag and digest."""
+    name = image.partition("@")[0]
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}"
+
+
+def default_pull_policy(image: str) -> str:
+    """Return when an image is pulled of which nothing is said, as in Kubernetes."""
+    return "Always" if image_tag(image) == "latest" else "IfNotPresent"
+
+
 def image_tag(image: str) -> str | None:
     """Return the tag of a reference; ``latest`` when it has neither tag nor digest, None when it has a digest only."""
     name, at, _ = image.partition("@")

@@ -14,13 +14,15 @@ from podwright.manifest import (
     check,
     env_sources,
     expand,
+    lifecycle,
     lone,
     names,
     probes,
-    quantity,
+    resources,
     restart,
     rules,
     security,
+    volume_mounts,
     volumes,
 )
 from podwright.manifest.faults import Fault, error
@@ -31,7 +33,6 @@ NORMALISER_VERSION = 1
 """Goes up whenever the same manifest gives another normalised Pod than before."""
 
 DEFAULT_MESSAGE_PATH = "/dev/termination-log"
-DEFAULT_GRACE_PERIOD = 30
 """Seconds, as in Kubernetes."""
 
 
@@ -121,10 +122,11 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
     context = security.pod_normal(spec.get("securityContext") or {})
     return {
         "restartPolicy": spec.get("restartPolicy") or "Always",
-        "terminationGracePeriodSeconds": DEFAULT_GRACE_PERIOD if grace is None else grace,
+        "terminationGracePeriodSeconds": lifecycle.DEFAULT_GRACE_PERIOD if grace is None else grace,
         "dnsPolicy": "Default",
         **_filled(
             activeDeadlineSeconds=spec.get("activeDeadlineSeconds"),
+            os=lifecycle.normal_os(spec),
             runtimeClassName=runtime_class if runtime_class != rules.DEFAULT_RUNTIME_CLASS else None,
             serviceAccountName=account if account != "default" and env_sources.names_account(spec) else None,
             hostname=hostname if hostname != names.default_hostname(pod_name) else None,
@@ -133,6 +135,8 @@ def _spec(spec: dict[str, Any], pod_name: str, warnings: list[str]) -> dict[str,
                 for alias in spec.get("hostAliases") or []
             ],
             securityContext=context,
+            readinessGates=[{"conditionType": gate["conditionType"]} for gate in spec.get("readinessGates") or ()],
+            resources=resources.pod_normal(spec, "spec.resources", warnings),
             imagePullSecrets=[{"name": secret["name"]} for secret in spec.get("imagePullSecrets") or ()],
             volumes=sorted(map(volumes.normal, spec.get("volumes") or ()), key=lambda volume: str(volume["name"])),
         ),
@@ -153,8 +157,8 @@ def _container(
     container: dict[str, Any], pod_context: dict[str, Any], field: str, warnings: list[str]
 ) -> dict[str, Any]:
     image = container.get("image")
-    default = image and ("Always" if names.image_tag(image) == "latest" else "IfNotPresent")
-    mounts = map(volumes.normal_mount, container.get("volumeMounts") or ())
+    default = image and names.default_pull_policy(image)
+    mounts = map(volume_mounts.normal, container.get("volumeMounts") or ())
     return _filled(
         name=container["name"],
         image=image,
@@ -169,11 +173,13 @@ def _container(
             (_port(port) for port in container.get("ports") or []),
             key=lambda port: (port["containerPort"], port["protocol"]),
         ),
-        resources=_resources(container.get("resources") or {}, f"{field}.resources", warnings),
+        resources=resources.normal(container.get("resources") or {}, f"{field}.resources", warnings),
+        resizePolicy=resources.normal_policy(container),
         **_message(container),
         startupProbe=probes.normal(container.get("startupProbe")),
         livenessProbe=probes.normal(container.get("livenessProbe")),
         readinessProbe=probes.normal(container.get("readinessProbe")),
+        lifecycle=lifecycle.normal(container.get("lifecycle")),
         restartPolicy=container.get("restartPolicy"),
         restartPolicyRules=restart.normal_rules(container),
         securityContext=security.normal(container.get("securityContext") or {}, pod_context),
@@ -215,25 +221,6 @@ def _env(env: list[dict[str, Any]], container: str) -> list[dict[str, Any]]:
         ordered[name] = normal[name]
         waiting.remove(name)
     return list(ordered.values())
-
-
-def _resources(resources: dict[str, Any], field: str, warnings: list[str]) -> dict[str, dict[str, str]]:
-    limits = _quantities(resources.get("limits") or {}, f"{field}.limits", warnings)
-    requests = _quantities(resources.get("requests") or {}, f"{field}.requests", warnings)
-    return _filled(limits=limits, requests=limits | requests)
-
-
-def _quantities(quantities: dict[str, Any], field: str, warnings: list[str]) -> dict[str, str]:
-    """Return canonical quantities, rounded up to what the kernel can count: millicores and bytes."""
-    result = {}
-    for name, value in quantities.items():
-        nano = quantity.parse(value)
-        step = quantity.MILLI if name == "cpu" else quantity.NANO
-        whole = -(-nano // step) * step
-        result[name] = quantity.canonical(whole, binary=name == "memory")
-        if whole != nano:
-            warnings.append(f"{field}[{name}]: {value} is rounded up to {result[name]}")
-    return result
 
 
 def _filled(**fields: Any) -> dict[str, Any]:

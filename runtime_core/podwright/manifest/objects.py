@@ -47,8 +47,7 @@ def normalise(document: dict[str, Any]) -> dict[str, Any]:
     if faults:
         raise error(faults)
     kind = document["kind"]
-    metadata = {key: value for key, value in document["metadata"].items() if value and key in _METADATA}
-    kept = {"apiVersion": "v1", "kind": kind, "metadata": {"namespace": "default", **metadata}}
+    kept = {"apiVersion": "v1", "kind": kind, "metadata": metadata_of(document)}
     data = {key: value or "" for key, value in (document.get("data") or {}).items()}
     if kind == SECRET:
         strings = {key: _base64(value or "") for key, value in (document.get("stringData") or {}).items()}
@@ -60,10 +59,19 @@ def normalise(document: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "immutable": True} if document.get("immutable") else kept
 
 
-def warnings_of(document: dict[str, Any]) -> list[str]:
+def metadata_of(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of an object's metadata."""
+    metadata = {key: value for key, value in document["metadata"].items() if value and key in _METADATA}
+    return {"namespace": "default", **metadata}
+
+
+def metadata_warnings(document: dict[str, Any]) -> list[str]:
     """Return a warning for each field that only an API server sets, and that is left out."""
     given = sorted(name for name in document["metadata"] if name in SERVER_SET["ObjectMeta"])
     return [f"metadata.{name}: set by an API server, ignored here" for name in given if document["metadata"][name]]
+
+
+warnings_of = metadata_warnings
 
 
 def values_of(kept: dict[str, Any]) -> dict[str, bytes]:

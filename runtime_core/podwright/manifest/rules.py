@@ -7,13 +7,22 @@ Each function takes a part of a Pod whose structure is right and yields the faul
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from podwright.manifest import env_sources, names, probes, quantity, restart, security, volumes
+from podwright.manifest import (
+    env_sources,
+    lifecycle,
+    names,
+    probes,
+    resources,
+    restart,
+    security,
+    volume_mounts,
+    volumes,
+)
 from podwright.manifest.faults import Fault
 from podwright.manifest.paths import in_brackets
 
 RUNTIME_CLASSES = ("pod-containers", "pod-wasm", "pod-microvm-containers")
 DEFAULT_RUNTIME_CLASS = RUNTIME_CLASSES[0]
-RESOURCES = ("cpu", "memory")
 
 # Before these were fields they were annotations, and an API server still obeys them.
 _SECURITY_ANNOTATIONS = ("container.apparmor.security.beta.kubernetes.io/", "container.seccomp.security.alpha.")
@@ -73,6 +82,7 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
         if canonical_ip(alias["ip"]) is None:
             yield Fault(f"spec.hostAliases[{index}].ip", "must be an IPv4 or IPv6 address", alias["ip"])
     yield from _unique(aliases, lambda alias: canonical_ip(alias["ip"]), "spec.hostAliases", "ip")
+    yield from probes.gate_faults_of(spec.get("readinessGates") or (), "spec.readinessGates")
     secrets = spec.get("imagePullSecrets") or []
     yield from _unique(secrets, lambda secret: secret["name"], "spec.imagePullSecrets", "name")
     given = spec.get("volumes") or []
@@ -83,15 +93,23 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
     containers = [(f"spec.containers[{index}]", container) for index, container in enumerate(spec["containers"])]
     init = [(f"spec.initContainers[{index}]", item) for index, item in enumerate(spec.get("initContainers") or ())]
     yield from _unique_names([*containers, *init])
+    yield from resources.pod_faults_of(spec, "spec.resources")
+    never = spec.get("restartPolicy") == "Never"
     for field, container in init:
         yield from restart.init_faults_of(container, field)
     for field, container in [*init, *containers]:
         yield from _container(container, field)
         yield from restart.faults_of(container, field)
+        yield from resources.faults_of(container.get("resources") or {}, f"{field}.resources")
+        first = field.startswith("spec.initContainers")
+        yield from resources.resize_faults_of(container, field, init=first, never=never)
         yield from probes.faults_of(container, field)
+        yield from lifecycle.faults_of(
+            container, field, grace=spec.get("terminationGracePeriodSeconds"), os=spec.get("os")
+        )
         yield from security.faults_of(container.get("securityContext") or {}, context, f"{field}.securityContext")
         mounts = container.get("volumeMounts") or []
-        yield from volumes.mount_faults_of(mounts, given, f"{field}.volumeMounts")
+        yield from volume_mounts.faults_of(container, given, f"{field}.volumeMounts")
         yield from _unique(
             mounts, lambda mount: volumes.plain_path(mount["mountPath"]), f"{field}.volumeMounts", "mountPath"
         )
@@ -123,37 +141,6 @@ def _container(container: dict[str, Any], field: str) -> Iterator[Fault]:
         f"{field}.ports",
         "containerPort",
     )
-    resources = container.get("resources") or {}
-    limits = resources.get("limits") or {}
-    requests = resources.get("requests") or {}
-    yield from _quantities(limits, f"{field}.resources.limits")
-    yield from _quantities(requests, f"{field}.resources.requests")
-    for name in RESOURCES:
-        if name in limits and name in requests and (_nano(requests[name]) or 0) > (_nano(limits[name]) or 0):
-            reason = f"must not be more than the limit of {limits[name]}"
-            yield Fault(f"{field}.resources.requests[{name}]", reason, requests[name])
-
-
-def _quantities(quantities: dict[str, Any], field: str) -> Iterator[Fault]:
-    for name, value in quantities.items():
-        if name not in RESOURCES:
-            reason = "not supported by this release of podwright, which knows cpu and memory; remove it"
-            yield Fault(f"{field}{in_brackets(name)}", reason, value)
-            continue
-        try:
-            nano = quantity.parse(value)
-        except ValueError as error:
-            yield Fault(f"{field}{in_brackets(name)}", str(error), value)
-        else:
-            if nano < 0:
-                yield Fault(f"{field}{in_brackets(name)}", "must not be negative", value)
-
-
-def _nano(value: Any) -> int | None:
-    try:
-        return quantity.parse(value)
-    except ValueError:
-        return None  # told of by _quantities
 
 
 def _unique(items: Iterable[Any], key: Callable[[Any], object], field: str, name: str) -> Iterator[Fault]:

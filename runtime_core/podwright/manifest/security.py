@@ -8,6 +8,7 @@ part of the normal form.
 from collections.abc import Iterator
 from typing import Any
 
+from podwright.manifest import sysctls
 from podwright.manifest.faults import Fault
 
 DEFAULT_PROFILE = {"type": "RuntimeDefault"}
@@ -48,6 +49,7 @@ def faults_of(container: dict[str, Any], pod: dict[str, Any], field: str) -> Ite
 def pod_faults_of(pod: dict[str, Any], field: str) -> Iterator[Fault]:
     """Yield what is wrong with a pod's settings."""
     yield from _profile_faults(pod.get("seccompProfile"), f"{field}.seccompProfile")
+    yield from sysctls.faults_of(pod.get("sysctls") or [], f"{field}.sysctls")
 
 
 def normal(container: dict[str, Any], pod: dict[str, Any]) -> dict[str, Any]:
@@ -73,13 +75,18 @@ def normal(container: dict[str, Any], pod: dict[str, Any]) -> dict[str, Any]:
 
 def pod_normal(pod: dict[str, Any]) -> dict[str, Any]:
     """Return the normal form of a pod's settings."""
-    result = {name: pod[name] for name in ("runAsUser", "runAsGroup") if pod.get(name) is not None}
+    result = {name: pod[name] for name in ("runAsUser", "runAsGroup", "fsGroup") if pod.get(name) is not None}
     if pod.get("runAsNonRoot"):
         result["runAsNonRoot"] = True
     if pod.get("seccompProfile") and pod["seccompProfile"] != DEFAULT_PROFILE:
         result["seccompProfile"] = pod["seccompProfile"]
     if pod.get("supplementalGroups"):
         result["supplementalGroups"] = sorted(set(pod["supplementalGroups"]))
+    for name, default in (("supplementalGroupsPolicy", "Merge"), ("fsGroupChangePolicy", "Always")):
+        if pod.get(name, default) not in (default, None):
+            result[name] = pod[name]
+    if pod.get("sysctls"):
+        result["sysctls"] = sysctls.normal(pod["sysctls"])
     return result
 
 

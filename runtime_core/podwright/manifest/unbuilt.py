@@ -53,25 +53,19 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "setHostnameAsFQDN": _PLAIN,
         "hostnameOverride": Refused("remove it, or use spec.hostname"),
         "dnsConfig": Refused("remove it: the pod uses the host's resolvers"),
-        "readinessGates": _PLAIN,
         "schedulingGates": Refused(_CLUSTER),
         "resourceClaims": _PLAIN,
         "workloadRef": Refused(_CLUSTER),
         "schedulingGroup": Refused(_CLUSTER),
-        "resources": Refused("remove it, and set the resources of each container"),
     },
     "NodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "PodAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _REQUIRED_AFFINITY},
     "Container": {
-        # NotRequired is what happens here: new limits are written to the running container's cgroup.
-        "resizePolicy": Refused(is_off=lambda value: _restart_policies(value) <= {"NotRequired"}),
         "volumeDevices": _PLAIN,
-        "lifecycle": _PLAIN,
         "stdin": _PLAIN,
         "stdinOnce": _PLAIN,
         "tty": _PLAIN,
     },
-    "Probe": dict.fromkeys(("exec", "grpc"), Refused("use httpGet or tcpSocket", _never)),
     "ContainerPort": {
         "hostPort": Refused("remove it, and connect to the pod's IP address"),
         "hostIP": Refused("remove it, and connect to the pod's IP address"),
@@ -87,14 +81,10 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "seLinuxOptions": Refused(_LABELS),
         "seLinuxChangePolicy": Refused(_LABELS),
         "windowsOptions": Refused(_WINDOWS),
-        "supplementalGroupsPolicy": Refused(is_off=lambda value: value in ("", "Merge")),
-        "fsGroup": Refused("remove it, and give the volume's directory the group on the host", _never),
-        "fsGroupChangePolicy": _PLAIN,
-        "sysctls": _PLAIN,
         "appArmorProfile": Refused(_LABELS, lambda value: _type_of(value) == "Unconfined"),
     },
     "Volume": {
-        **dict.fromkeys(("gitRepo", "image", "ephemeral"), Refused(_OTHER_VOLUME, _never)),
+        **dict.fromkeys(("gitRepo", "ephemeral"), Refused(_OTHER_VOLUME, _never)),
         **dict.fromkeys(
             (
                 "awsElasticBlockStore",
@@ -110,7 +100,6 @@ REFUSED: dict[str, dict[str, Refused]] = {
                 "glusterfs",
                 "iscsi",
                 "nfs",
-                "persistentVolumeClaim",
                 "photonPersistentDisk",
                 "portworxVolume",
                 "quobyte",
@@ -131,18 +120,16 @@ REFUSED: dict[str, dict[str, Refused]] = {
         "clusterTrustBundle": Refused(_CLUSTER, _never),
         "podCertificate": Refused(_CLUSTER, _never),
     },
-    "VolumeMount": {
-        "subPath": Refused("remove it, and make a hostPath volume of what lies below"),
-        "subPathExpr": Refused("remove it, and make a hostPath volume of what lies below"),
-        "mountPropagation": Refused(is_off=lambda value: value in ("", "None")),
-        "recursiveReadOnly": Refused(is_off=lambda value: value in ("", "Disabled")),
-    },
 }
 REFUSED["LoneContainer"] = {
     **REFUSED["Container"],
+    "resizePolicy": Refused(
+        "remove it: the container goes on with its new limits",
+        lambda value: _restart_policies(value) <= {"NotRequired"},
+    ),
     "terminationMessagePath": Refused(is_off=lambda value: value in ("", "/dev/termination-log")),
     "terminationMessagePolicy": Refused(is_off=lambda value: value in ("", "File")),
-    **dict.fromkeys(("restartPolicyRules", "startupProbe", "livenessProbe", "readinessProbe"), _PLAIN),
+    **dict.fromkeys(("restartPolicyRules", "startupProbe", "livenessProbe", "readinessProbe", "lifecycle"), _PLAIN),
 }
 """Kind to field to the refusal."""
 

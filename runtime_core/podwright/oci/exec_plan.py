@@ -41,16 +41,38 @@ def compile_exec(
     linux = spec.get("linux") or {}
     merged = _inherit(process, spec.get("process") or {})
     check_mapped(merged, linux)
-    steps: list[Any] = [*processes.inside_steps(merged, linux), *processes.last_steps(merged, seccomp)]
+    plan = _joining(merged, linux, processes.command(merged), cgroups, seccomp, keyring=keyring)
+    return {"pid": pid, "startTime": start_time, **plan}
+
+
+def compile_command(
+    spec: Mapping[str, Any], *, cgroups: Sequence[str], seccomp: SeccompFilter | None = None
+) -> dict[str, Any]:
+    """Return the plan of whatever the supervisor of a pod executes in a container: ``exec.json``.
+
+    It is as a process of the container's own; what is executed, and which process is joined, the supervisor knows.
+    """
+    process, linux = spec["process"], spec.get("linux") or {}
+    command = {"env": list(process["env"]), "cwd": process["cwd"], "terminal": None}
+    return _joining(process, linux, command, cgroups, seccomp, keyring=True)
+
+
+def _joining(
+    process: Mapping[str, Any],
+    linux: Mapping[str, Any],
+    command: Mapping[str, Any],
+    cgroups: Sequence[str],
+    seccomp: SeccompFilter | None,
+    *,
+    keyring: bool,
+) -> dict[str, Any]:
     return {
         "version": EXEC_PLAN_VERSION,
-        "pid": pid,
-        "startTime": start_time,
-        **processes.command(merged),
+        **command,
         "cgroups": list(cgroups),
         "keyring": keyring,
-        "affinity": affinity(merged, "process"),
-        "steps": steps,
+        "affinity": affinity(process, "process"),
+        "steps": [*processes.inside_steps(process, linux), *processes.last_steps(process, seccomp)],
     }
 
 

@@ -3,9 +3,19 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 Mount = dict[str, Any]
+
+
+class Bind(NamedTuple):
+    """A path of the host that a container sees."""
+
+    source: str
+    target: str
+    options: tuple[str, ...]
+    """Of the runtime-spec, beside ``rbind``."""
+
 
 _CGROUP_ROOT = "/sys/fs/cgroup"
 
@@ -14,24 +24,21 @@ def container_mounts(
     pod_dir: str,
     cgroup_path: str,
     cgroup_dirs: Sequence[str],
-    volumes: Sequence[tuple[str, str, bool]],
+    volumes: Sequence[Bind],
     *,
     privileged: bool = False,
 ) -> list[Mount]:
     """Return all mounts of a container, what holds others before what it holds.
 
-    ``volumes`` are (source, target, whether it is read-only); one at the place of a standard mount takes it.
+    One of ``volumes`` at the place of a standard mount takes it.
     """
-    taken = {target for _, target, _ in volumes}
+    taken = {volume.target for volume in volumes}
     mounts = [
         mount for mount in standard_mounts(pod_dir, cgroup_path, cgroup_dirs) if mount["destination"] not in taken
     ]
     if privileged:
         mounts = [{**mount, "options": [one for one in mount["options"] if one != "ro"]} for mount in mounts]
-    mounts += [
-        _mount(target, "bind", source, "rbind", "rprivate", "ro" if read_only else "rw")
-        for source, target, read_only in volumes
-    ]
+    mounts += [_mount(volume.target, "bind", volume.source, "rbind", *volume.options) for volume in volumes]
     if not volumes:
         return mounts  # as listed, they are in order
     return sorted(mounts, key=lambda mount: mount["destination"].count("/"))

@@ -48,12 +48,14 @@ def compile_plan(
     cgroups: Sequence[str],
     oom_events: Mapping[str, str] | None,
     seccomp: str | SeccompFilter | None,
+    sub_paths: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Return the plan of container ``name`` of a pod, as ``plan.json`` has it.
 
     ``lower`` are the image's layer directories (topmost first), ``cgroups`` the container's cgroup directories,
     ``oom_events`` where its OOM kills are counted (None: nowhere), ``seccomp`` the compiled filter, or its file (None
-    only when the configuration asks for none). Raises ManifestError naming the first member that cannot be carried out.
+    only when the configuration asks for none), ``sub_paths`` the volumes and paths in them that its mounts have as
+    ``subpaths/<index>``. Raises ManifestError naming the first member that cannot be carried out.
     """
     from podwright.oci.pod_rules import PodFilter, check_pod
     from podwright.oci.spec import SECCOMP_ANNOTATION
@@ -74,6 +76,7 @@ def compile_plan(
         "cgroups": list(cgroups),
         "oomEvents": None if oom_events is None else dict(oom_events),
         "lower": list(lower),
+        "subPaths": [list(row) for row in sub_paths],
     }
 
 
@@ -116,6 +119,7 @@ def compile_bundle(
         "cgroups": list(cgroups),
         "oomEvents": None,
         "lower": [],
+        "subPaths": [],
         "keyring": keyring,
     }
 

@@ -8,7 +8,10 @@ from podwright.errors import ImageError
 DEFAULT = int(signal.SIGTERM)
 # As user space counts them: the C libraries keep the kernel's 32 and 33 for themselves.
 _RT_MIN, _RT_MAX = 34, 64
-_NUMBERS = {item.name: int(item) for item in signal.Signals} | {"SIGRTMIN": _RT_MIN, "SIGRTMAX": _RT_MAX}
+_NUMBERS = {name: int(item) for name, item in signal.Signals.__members__.items()} | {
+    "SIGRTMIN": _RT_MIN,
+    "SIGRTMAX": _RT_MAX,
+}
 
 
 def stop_signal(text: str | None, image: str) -> int:

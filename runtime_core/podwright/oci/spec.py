@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from podwright.errors import ImageError, ManifestError
 from podwright.oci.host_devices import host_devices
-from podwright.oci.mounts import container_mounts, read_only_cgroup_paths
+from podwright.oci.mounts import Bind, container_mounts, read_only_cgroup_paths
 from podwright.oci.security import DEFAULT as DEFAULT_SECURITY
 from podwright.oci.security import Security
 from podwright.oci.users import User
@@ -32,6 +32,7 @@ _HANDLED = frozenset(
         "workingDir",
         "ports",  # informational
         "resources",  # in Cgroup.limits
+        "resizePolicy",  # the planner's
         "restartPolicy",  # this and what follows is the supervisor's
         "restartPolicyRules",
         "terminationMessagePath",
@@ -39,6 +40,7 @@ _HANDLED = frozenset(
         "startupProbe",
         "livenessProbe",
         "readinessProbe",
+        "lifecycle",
         "securityContext",  # decided in Security and User
         "volumeMounts",  # in volumes
     )
@@ -109,14 +111,14 @@ def container_spec(
     declared: Mapping[str, str],
     expand: Expand,
     security: Security = DEFAULT_SECURITY,
-    volumes: Sequence[tuple[str, str, bool]] = (),
+    volumes: Sequence[Bind] = (),
 ) -> dict[str, Any]:
     """Return the ``config.json`` of one container.
 
     ``pod`` and ``container`` are normalised, ``image_config`` is the ``config`` object of the image's configuration,
-    ``user`` comes from ``resolve_user``, ``declared`` is the container's own environment, expanded, ``expand`` is
-    ``podwright.manifest.expand.expand``, and each of ``volumes`` is source, target and whether it is read-only. Raises
-    ManifestError for a container without a command, and ImageError for an image configuration that is malformed.
+    ``user`` comes from ``resolve_user``, ``declared`` is the container's own environment, expanded, and ``expand`` is
+    ``podwright.manifest.expand.expand``. Raises ManifestError for a container without a command, and ImageError for an
+    image configuration that is malformed.
     """
     _refuse_unknown(container)
     path, directories, limits = cgroup

@@ -30,7 +30,7 @@ def sysctl_steps(sysctls: Mapping[str, str], namespaces: Namespaces) -> Iterator
         parts = path.split("/")
         if any(part in ("", ".", "..") for part in parts) or len(path.encode()) > _MAX_NAME:
             raise ManifestError(f"linux.sysctl: {key[:80]!r} is no name of a kernel parameter", field="linux.sysctl")
-        _check_namespace(key, path, parts[0], namespaces)
+        _check_namespace(key, path, namespaces)
         if path in seen:
             raise ManifestError(
                 f"linux.sysctl: {seen[path]!r} and {key!r} are the same parameter; give it once", field="linux.sysctl"
@@ -50,17 +50,21 @@ def path_of(key: str) -> str:
     return "".join({".": "/", "/": "."}.get(sign, sign) for sign in key)
 
 
-def _check_namespace(key: str, path: str, top: str, namespaces: Namespaces) -> None:
+def namespace_of(path: str) -> str | None:
+    """Return the namespace that has a parameter (its path below /proc/sys) for itself; None for the host's."""
+    top = path.partition("/")[0]
+    if top == "net":
+        return "network"
+    if path in _IPC or path.startswith("fs/mqueue/"):
+        return "ipc"
+    return "user" if top == "user" else None
+
+
+def _check_namespace(key: str, path: str, namespaces: Namespaces) -> None:
     if path in ("kernel/hostname", "kernel/domainname"):
         name = path.rpartition("/")[2]
         raise ManifestError(f"linux.sysctl.{key}: set {name} of the configuration instead", field="linux.sysctl")
-    kind = None
-    if top == "net":
-        kind = "network"
-    elif path in _IPC or path.startswith("fs/mqueue/"):
-        kind = "ipc"
-    elif top == "user":
-        kind = "user"
+    kind = namespace_of(path)
     if kind is None:
         raise ManifestError(
             f"linux.sysctl.{key} is a parameter of the whole host; set it there (sysctl(8)), or remove it",

@@ -32,13 +32,16 @@ TABLE = {
     "spec.restartPolicy": RECREATE,
     "spec.terminationGracePeriodSeconds": RECREATE,
     "spec.activeDeadlineSeconds": RECREATE,
+    "spec.os": NONE,
     "spec.dnsPolicy": RECREATE,
     "spec.runtimeClassName": RECREATE,
     "spec.serviceAccountName": RECREATE,  # variables may have it
     "spec.hostname": RECREATE,
     "spec.hostAliases": RECREATE,
     "spec.securityContext": RECREATE,
+    "spec.resources": IN_PLACE,  # resize.py knows what cannot change so
     "spec.volumes": RECREATE,
+    "spec.readinessGates": NONE,
     "spec.imagePullSecrets": NONE,  # matters when an image is pulled
     "spec.initContainers": RECREATE,  # they run once, when the pod is made
     "spec.containers": RECREATE,  # which there are, and in which order they start
@@ -51,7 +54,8 @@ TABLE = {
     "spec.containers.env": _RESTART,
     "spec.containers.imagePullPolicy": IN_PLACE,
     "spec.containers.ports": IN_PLACE,
-    "spec.containers.resources": IN_PLACE,
+    "spec.containers.resources": IN_PLACE,  # unless its resizePolicy, or resize.py, says otherwise
+    "spec.containers.resizePolicy": IN_PLACE,
     "spec.containers.restartPolicy": RECREATE,
     "spec.containers.restartPolicyRules": RECREATE,
     "spec.containers.securityContext": _RESTART,
@@ -62,6 +66,7 @@ TABLE = {
     "spec.containers.startupProbe": _RESTART,
     "spec.containers.livenessProbe": _RESTART,
     "spec.containers.readinessProbe": _RESTART,
+    "spec.containers.lifecycle": _RESTART,
 }
 """Field (the keys of list items left out) to the effect of a change in it or below it."""
 

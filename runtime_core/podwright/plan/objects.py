@@ -47,6 +47,7 @@ def _values(kept: dict[str, Any] | None) -> dict[str, Any]:
         return {}
     values: dict[str, Any] = {field: kept[field] for field in ("type", "immutable") if field in kept}
     values |= {f"metadata.{key}": kept["metadata"][key] for key in ("labels", "annotations") if key in kept["metadata"]}
+    values |= {f"spec.{key}": value for key, value in kept.get("spec", {}).items()}
     for field in ("data", "binaryData"):
         values |= {f"{field}{in_brackets(key)}": value for key, value in kept.get(field, {}).items()}
     return values

@@ -12,7 +12,8 @@ from podwright.errors import ManifestError
 from podwright.manifest import lone
 from podwright.manifest.normalise import NORMALISER_VERSION, normalise
 from podwright.manifest.paths import render
-from podwright.plan import effects
+from podwright.manifest.volume_mounts import shared_volumes
+from podwright.plan import effects, resize
 from podwright.plan.diff import Difference, diff
 from podwright.plan.model import Action, Change, Observed, Plan
 from podwright.plan.objects import hidden
@@ -88,16 +89,30 @@ def _recorded_pod(recorded: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _spec_changes(before: dict[str, Any], desired: dict[str, Any]) -> list[Change]:
     if before == desired:
         return []
-    old, new = ({container["name"] for container in pod["spec"]["containers"]} for pod in (before, desired))
-    return [
+    specs = (before["spec"], desired["spec"])
+    again = shared_volumes(before) != shared_volumes(desired)  # the supervisor is started with them
+    changes = [
         Change(
             render(path),
             value,
             new_value,
-            effects.RECREATE if _is_in(path, old ^ new) else effects.effect_of(path),
+            effects.RECREATE if again and "volumeMounts" in path else _effect(path, *specs),
         )
         for path, value, new_value in diff(before, desired)
     ]
+    named = {change.path for change in changes}
+    for container, field, value, new_value in resize.restarts(*specs):
+        if field not in named:
+            changes.append(Change(field, value, new_value, effects.restart(container)))
+    return changes
+
+
+def _effect(path: tuple[str, ...], before: Mapping[str, Any], desired: Mapping[str, Any]) -> str:
+    if len(path) > 2 and path[1] in resize.LISTS:
+        old, new = ({container["name"] for container in spec.get(path[1], ())} for spec in (before, desired))
+        if path[2] in old ^ new:
+            return effects.RECREATE
+    return resize.effect_of(path, before, desired) or effects.effect_of(path)
 
 
 def _stopped(differences: list[Difference], observed: Observed, warnings: Iterable[str]) -> Plan:
@@ -121,10 +136,6 @@ def _of_container(change: Change) -> Change:
     if effect.startswith("restart container"):
         effect = "restart container"
     return change._replace(path=lone.own_path(change.path), effect=effect)
-
-
-def _is_in(path: tuple[str, ...], containers: set[str]) -> bool:
-    return len(path) > 2 and path[:2] == ("spec", "containers") and path[2] in containers
 
 
 def _moved_images(
@@ -181,13 +192,18 @@ def _combined(desired: dict[str, Any], wanted: list[Change], drift: list[Change]
     if action != "update":
         return Plan(action, changes, warnings)
     restart, in_place = [], []
-    for container in desired["spec"]["containers"]:
+    for container in (*desired["spec"].get("initContainers", ()), *desired["spec"]["containers"]):
         name = container["name"]
         if any(change.effect == effects.restart(name) for change in changes):
             restart.append(name)
-        elif any(change.effect == effects.IN_PLACE and effects.container_of(change.path) == name for change in changes):
+        elif any(change.effect == effects.IN_PLACE and _is_of(change, name) for change in changes):
             in_place.append(name)
     return Plan(action, changes, warnings, restart=restart, in_place=in_place)
+
+
+def _is_of(change: Change, container: str) -> bool:
+    init = change.path.startswith(f"spec.initContainers[{container}].")
+    return init or effects.container_of(change.path) == container
 
 
 def _all(differences: list[Difference], effect: str) -> list[Change]:

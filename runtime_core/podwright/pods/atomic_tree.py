@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Mapping
 
+from podwright.pods.ownership import SETGID
 from podwright.pods.projection import File
 from podwright.trees import remove_tree
 
@@ -80,7 +81,8 @@ def _new_tree(folder: str, files: Mapping[str, File]) -> str:
 
 def _make(folder: str) -> None:
     os.mkdir(folder, 0o700)
-    os.chmod(folder, 0o755)  # noqa: S103  # Kubernetes' mode: the files have their own
+    inherited = os.stat(folder).st_mode & SETGID  # where the volume belongs to the pod's group
+    os.chmod(folder, 0o755 | inherited)  # noqa: S103  # Kubernetes' mode: the files have their own
 
 
 def _symlink(target: str, path: str) -> None:

@@ -110,12 +110,22 @@ def complete(spec: Mapping[str, Any], runtime: Mapping[str, Any], localhost: str
     """
     linux = dict(spec["linux"])
     linux["resources"] = {"devices": linux["resources"]["devices"]}
+    if any("rslave" in mount.get("options", ()) for mount in spec.get("mounts", ())):
+        linux["rootfsPropagation"] = "rslave"  # or crun makes all mounts private before it binds any
     if SECCOMP_ANNOTATION in spec["annotations"]:
         if not can_filter(runtime["path"]):
             reason = f"the runtime {runtime['path']} was built without seccomp, which the container asks for"
             raise HostError(f"{reason}: use another, or securityContext.seccompProfile.type Unconfined")
         linux["seccomp"] = _profile(localhost or DEFAULT_PROFILE, spec["process"]["capabilities"]["bounding"])
     return {**spec, "ociVersion": _OCI_VERSION, "linux": linux}
+
+
+def can_mount(path: str, option: str) -> bool:
+    """Tell whether a runtime takes an option of a mount; one that does not say so (features.md) does not."""
+    try:
+        return option in loads(_output(path, "features"))["mountOptions"]
+    except (ValueError, LookupError, TypeError):  # no JSON; nothing about it
+        return False
 
 
 def can_filter(path: str) -> bool:

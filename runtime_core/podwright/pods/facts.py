@@ -51,8 +51,8 @@ class Facts(NamedTuple):
     def resource(self, selector: Mapping[str, str], field: str) -> str:
         """Return the value of a (normal) ``resourceFieldRef``: in units of its divisor, rounded up.
 
-        A limit that is not set is what the host has, a request 0. Raises ManifestError, which names ``field``, when the
-        pod has no such container.
+        A limit that is not set is the pod's, or what the host has; a request 0. Raises ManifestError, which names
+        ``field``, when the pod has no such container.
         """
         name = selector["containerName"]
         containers = {item["name"]: item for _, item in containers_of(self.pod)}
@@ -61,8 +61,10 @@ class Facts(NamedTuple):
             where = f"{field}.containerName"
             raise config_error(where, f"no container is called {name}; choose one of: {', '.join(containers)}", name)
         kind, _, resource = selector["resource"].partition(".")
-        text = container.get("resources", {}).get(kind, {}).get(resource)
-        nano = self._of_host(resource) if text is None and kind == "limits" else quantity.parse(text or 0)
+        given = [one.get("resources", {}).get(kind, {}).get(resource, 0) for one in (container, self.pod["spec"])]
+        nano, shared = map(quantity.parse, given)
+        if kind == "limits":
+            nano = nano or shared or self._of_host(resource)
         return str(-(-nano // quantity.parse(selector["divisor"])))
 
     def _of_host(self, resource: str) -> int:

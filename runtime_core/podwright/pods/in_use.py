@@ -15,6 +15,7 @@ from podwright.errors import ContainerError, NotFound
 from podwright.files import read_json, read_small
 from podwright.images import reference as references
 from podwright.images.upkeep.used import Used
+from podwright.pods.needed import needed
 from podwright.pods.store import PodStore, Record
 
 
@@ -43,16 +44,15 @@ def _pods(config: Config) -> Iterator[_Use]:
         user = f"{record.kind.lower()} {record.namespace}/{record.name}" if record else f"pod {uid}"
         for image in _references(record) if record else ():
             yield user, image, []
+        yield user, "", _image_layers(f"{store.pod_dir(uid)}/sandbox.json")
         for name in _names(f"{store.pod_dir(uid)}/containers"):
             yield user, "", _strings(f"{store.pod_dir(uid)}/containers/{name}/plan.json", "lower")
 
 
 def _references(record: Record) -> Iterator[str]:
     """Yield the images of a manifest: a pod that is stopped, or has yet to be made, will want them too."""
-    spec = record.pod["spec"]
-    for container in (*spec.get("initContainers", ()), *spec["containers"]):
-        if "image" in container:
-            yield str(references.parse(container["image"]))
+    for one in needed(record.pod):
+        yield str(references.parse(one.reference))
 
 
 def _runs(config: Config) -> Iterator[_Use]:
@@ -98,6 +98,16 @@ def _names(folder: str) -> list[str]:
         return sorted(os.listdir(folder))
     except FileNotFoundError:
         return []
+
+
+def _image_layers(path: str) -> list[str]:
+    """Return the directories under the volumes that are images."""
+    try:
+        value = read_json(path)
+    except ValueError:
+        return []
+    rows = value.get("imageVolumes", []) if isinstance(value, dict) else []
+    return [layer for _name, layers in rows for layer in layers]
 
 
 def _strings(path: str, key: str) -> list[str]:

@@ -4,39 +4,38 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from podwright.cgroups.hierarchy import detect
-from podwright.cgroups.limits import Limits, Resources, container_limits, pod_limits
+from podwright.cgroups.limits import Limits
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
 from podwright.errors import AgentError, HostError
 from podwright.files import canonical_json, make_folders, write_atomic
 from podwright.images.store import Image, ImageStore
-from podwright.manifest import quantity
 from podwright.manifest.config_volumes import is_config
 from podwright.manifest.expand import expand
 from podwright.manifest.lone import is_stopped
 from podwright.manifest.names import hostname_of
-from podwright.manifest.qos import qos_class
-from podwright.manifest.restart import is_sidecar
 from podwright.network import etc_files, host, veth
 from podwright.network.subnet import parse
-from podwright.oci.oom import allowed_oom_score_adj, host_memory, oom_score_adj
+from podwright.oci.oom import allowed_oom_score_adj, host_memory
 from podwright.oci.plan import compile_plan
-from podwright.oci.signals import stop_signal
 from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
-from podwright.pods import external, members, settings, volumes
+from podwright.pods import conditions, external, members, resources, settings, volumes
 from podwright.pods.life import compile_life, message_bind
+from podwright.pods.ownership import group_of
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
+from podwright.pods.storage import storage_plan
 from podwright.pods.store import PodStore, Record
 from podwright.pods.supervisor import Supervisor
 from podwright.trees import remove_tree
 
 if TYPE_CHECKING:
+    from podwright.pods.claims import ClaimStore
     from podwright.pods.facts import Facts
 
 SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
@@ -60,26 +59,46 @@ class NativePods:
 
     def check_runtime(self, pod: Mapping[str, Any]) -> None:
         """Refuse a (normalised) pod that this host's configuration cannot run."""
+        from podwright.pods import sysctls  # here as below: whoever finds a pod unchanged needs none
+
         external.chosen(self._config, pod)
+        sysctls.check(self._config, pod)
 
     def check(self, record: Record, images: dict[str, Image]) -> None:
         """Refuse what this host, or an image, cannot give; touches nothing."""
-        settings.check(record, images, self._images, self._config.root)
-        from podwright.pods import environment, projection  # here as below: whoever finds a pod unchanged needs none
+        from podwright.pods import claims, environment, projection, propagation, volume_mounts
 
-        sources, facts = self._sources(record), self._facts(record, "")
+        settings.check(record, images, self._images, self._config.root)
+        self._limits(record)
+        claims.check(record, self._claims, self._store)
+        runtime = external.chosen(self._config, record.pod)
+        propagation.check(record, external=runtime is not None)
+        sources, facts = self._sources(record), self._facts(record, self._gateway)  # in place of the pod's own address
         for field, container in containers_of(record.pod):
-            environment.declared(container, field, sources, facts)
+            variables = environment.declared(container, field, sources, facts)
+            volume_mounts.mounts_of(
+                record,
+                container,
+                field,
+                variables,
+                "",
+                self._claims,
+                recursive=_recursive(runtime.path if runtime else None),
+            )
         for volume in settings.volumes_of(record):
             projection.files(volume, sources, facts)
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
+        from podwright.pods import claims
+        from podwright.pods.needed import image_volumes, volume_key
+
         address = self._addresses.lease(record.uid)
         bridge = host.ensure(self._config)
         folder = self._store.pod_dir(record.uid)
         self._write_etc(record, address)
-        volumes.make(settings.volumes_of(record), folder)
+        volumes.make(settings.volumes_of(record), folder, group_of(record.pod))
+        claims.prepare(record, self._claims)
         groups = self._cgroups()
         directories = groups.create(record.uid, *self._limits(record))
         wanted = external.chosen(self._config, record.pod)
@@ -90,15 +109,40 @@ class NativePods:
             self._write_plan(record, container, image, directories[name], groups, address=address, runtime=runtime)
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
-        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime)
+        names = [volume["name"] for volume in image_volumes(record.pod)]
+        layers = [[name, self._images.lower_dirs(images[volume_key(name)])] for name in names]
+        plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime, layers)
         _write_json(f"{folder}/sandbox.json", plan)
         has_content = any(map(is_config, settings.volumes_of(record)))
         self.supervisor(record.uid).start((lambda pod: self._fill(record, pod)) if has_content else None)
 
     def update(self, record: Record, images: dict[str, Image], restart: list[str]) -> None:
-        """Give all containers the limits of the new record, and restart some of them from their new plans."""
+        """Give all containers the limits of the new record, and restart some of them from their new plans.
+
+        Those that get other limits by a restart get them while they do not run.
+        """
+        groups, grace = self._cgroups(), record.pod["spec"]["terminationGracePeriodSeconds"]
+        pod, containers = self._limits(record)
+        held = groups.differ(record.uid, {name: containers[name] for name in restart})
+        with groups.resizing(record.uid, pod):
+            groups.apply(record.uid, {name: limits for name, limits in containers.items() if name not in held})
+            if held:
+                self.supervisor(record.uid).hold(held, grace)
+                groups.apply(record.uid, {name: containers[name] for name in held})
+            self._renew(record, images, restart, groups)
+            if restart:
+                self.supervisor(record.uid).update(restart, grace)
+
+    def check_update(self, record: Record, restart: Collection[str]) -> None:
+        """Refuse limits that what runs would not survive; the containers to ``restart`` stop before theirs change."""
         groups = self._cgroups()
-        groups.update(record.uid, *self._limits(record))
+        pod, containers = self._limits(record)
+        groups.check(pod, containers)
+        fields = {item["name"]: resources.memory_field(record, item) for item in record.all_containers}
+        groups.check_memory(record.uid, pod, containers, fields, restart)
+
+    def _renew(self, record: Record, images: dict[str, Image], restart: list[str], groups: CgroupManager) -> None:
+        """Write what the containers that restart will find, and the content of the pod's volumes."""
         runtime = external.recorded_entry(self._store.pod_dir(record.uid))
         address = self._addresses.all().get(record.uid, "") if restart else ""
         for container in record.all_containers:
@@ -110,9 +154,6 @@ class NativePods:
         if any(map(is_config, settings.volumes_of(record))):
             with self.supervisor(record.uid).folder() as pod:
                 self._fill(record, pod)
-        if restart:
-            grace = record.pod["spec"]["terminationGracePeriodSeconds"]
-            self.supervisor(record.uid).update(restart, grace)
 
     def destroy(self, uid: str, grace: int) -> None:
         """Stop the pod and leave nothing of it but its folder, whatever of it is there."""
@@ -155,6 +196,7 @@ class NativePods:
                 self.supervisor(record.uid).state(),
                 address=addresses.get(record.uid),
                 host_address=self._gateway,
+                said=conditions.read(self._store.run_dir(record.uid)),
             )
             for record in records
         ]
@@ -167,11 +209,10 @@ class NativePods:
 
         return Facts(record.pod, record.uid, address, self._gateway, self._config.root)
 
-    def _declared(self, record: Record, container: dict[str, Any], address: str) -> dict[str, str]:
+    def _declared(self, record: Record, container: dict[str, Any], where: str, address: str) -> dict[str, str]:
         from podwright.pods.environment import declared
 
-        field = next(field for field, item in containers_of(record.pod) if item["name"] == container["name"])
-        return declared(container, field, self._sources(record), self._facts(record, address))
+        return declared(container, where, self._sources(record), self._facts(record, address))
 
     def _fill(self, record: Record, pod: str) -> None:
         """Write the files of configuration into the pod's folder, as its supervisor sees it: into memory."""
@@ -186,16 +227,28 @@ class NativePods:
                 )
             atomic_tree.write(folder, projection.files(volume, sources, self._facts(record, "")))
 
+    @property
+    def _claims(self) -> "ClaimStore":
+        from podwright.pods.claims import ClaimStore
+
+        return ClaimStore(self._config.root)
+
     def _cgroups(self) -> CgroupManager:
         return detect(self._config.cgroups_parent, missing=self._config.cgroups_missing)
 
     def _limits(self, record: Record) -> tuple[Limits, dict[str, Limits]]:
-        pod = pod_limits(map(_resources, record.containers), self._config.pods_pids_limit, init=_init(record))
-        return pod, {container["name"]: _container_limits(container) for container in record.all_containers}
+        return resources.limits_of(record, self._config.pods_pids_limit)
 
     def _sandbox_plan(
-        self, record: Record, cgroups: list[str], network: Mapping[str, object], runtime: dict[str, Any] | None
+        self,
+        record: Record,
+        cgroups: list[str],
+        network: Mapping[str, object],
+        runtime: dict[str, Any] | None,
+        image_layers: list[list[Any]],
     ) -> dict[str, Any]:
+        from podwright.pods import propagation, sysctls
+
         spec = record.pod["spec"]
         return {
             "version": 3,
@@ -206,9 +259,15 @@ class NativePods:
             "backOff": members.BACK_OFF,
             "gracePeriod": spec["terminationGracePeriodSeconds"],
             "activeDeadline": 1000 * spec.get("activeDeadlineSeconds", 0),
+            "storage": storage_plan(record),
             "cgroups": cgroups,
             "shmSize": SHM_SIZE,
-            "memoryVolumes": volumes.shared_memory(settings.volumes_of(record), self._limits(record)[0].memory_max),
+            "memoryVolumes": volumes.shared_memory(
+                settings.volumes_of(record), self._limits(record)[0].memory_max, group_of(record.pod)
+            ),
+            "imageVolumes": image_layers,
+            "sysctls": sysctls.rows(record.pod),
+            "sharedVolumes": propagation.rows(record, self._store.pod_dir(record.uid), self._claims),
             "network": network,
             "containers": members.members(record),
             "runtime": runtime,
@@ -238,73 +297,58 @@ class NativePods:
         address: str,
         runtime: dict[str, Any] | None,
     ) -> None:
+        from podwright.oci.exec_plan import compile_command
+        from podwright.pods.volume_mounts import mounts_of
+
         name = container["name"]
         grace = record.pod["spec"]["terminationGracePeriodSeconds"]
         pod_dir = self._store.pod_dir(record.uid)
         folder = f"{pod_dir}/containers/{name}"
         ground = settings.ground_of(container, image, self._images)
         rights = settings.security_settings(record, container)
+        seccomp = settings.seccomp_filter(record, container, rights, self._config.root)
+        where = next(field for field, item in containers_of(record.pod) if item["name"] == name)
+        declared = self._declared(record, container, where, address)
+        recursive = _recursive(runtime["path"] if runtime else None)
+        mounts = mounts_of(record, container, where, declared, pod_dir, self._claims, recursive=recursive)
         spec = container_spec(
             record.pod,
             container,
             ground.config,
             sandbox=Sandbox(record.uid, hostname_of(record.pod), pod_dir),
-            cgroup=Cgroup(groups.path(record.uid, name), cgroups, _container_limits(container)),
+            cgroup=Cgroup(groups.path(record.uid, name), cgroups, self._limits(record)[1][name]),
             user=settings.user_of(record, container, ground),
             security=rights,
-            volumes=[*settings.volume_binds(record, container, pod_dir), message_bind(container, folder)],
-            oom_score_adj=_oom_score_adj(record, container),
-            declared=self._declared(record, container, address),
+            volumes=[*mounts.binds, message_bind(container, folder)],
+            oom_score_adj=allowed_oom_score_adj(resources.oom_score(record, container, host_memory())),
+            declared=declared,
             expand=expand,
         )
         plan = compile_plan(
             spec,
             name=name,
             spec_hash=hashlib.sha256(canonical_json([container, ground.identity])).hexdigest(),
-            stop_signal=stop_signal(ground.config.get("StopSignal"), ground.reference),
+            stop_signal=settings.stop_signal_of(container, ground),
             lower=ground.layers,
             cgroups=cgroups,
             oom_events=groups.oom_events(record.uid, name),
-            seccomp=settings.seccomp_filter(record, container, rights, self._config.root),
+            seccomp=seccomp,
+            sub_paths=mounts.sub_paths,
         )
+        command = compile_command(spec, cgroups=cgroups, seccomp=seccomp)
         for part in ("rootfs", "rw", "logs"):
             make_folders(f"{folder}/{part}")
         if runtime:
             spec = external.complete(spec, runtime, settings.localhost_profile(record, container, self._config.root))
         _write_json(f"{folder}/config.json", spec)
         _write_json(f"{folder}/plan.json", plan)
+        _write_json(f"{folder}/exec.json", command)
         _write_json(f"{folder}/life.json", compile_life(container, address, grace))
 
 
-def _resources(container: dict[str, Any]) -> Resources:
-    """Return the numbers behind the quantities of a normalised container."""
-    resources = container.get("resources", {})
-    limits, requests = resources.get("limits", {}), resources.get("requests", {})
-    memory = limits.get("memory")
-    return Resources(
-        cpu_request=_millicores(requests.get("cpu")),
-        cpu_limit=_millicores(limits.get("cpu")),
-        memory_limit=None if memory is None else quantity.units(quantity.parse(memory)),
-    )
-
-
-def _init(record: Record) -> list[tuple[Resources, bool]]:
-    return [(_resources(container), is_sidecar(container)) for container in record.init_containers]
-
-
-def _container_limits(container: dict[str, Any]) -> Limits:
-    privileged = bool(container.get("securityContext", {}).get("privileged"))
-    return container_limits(_resources(container), all_devices=privileged)
-
-
-def _millicores(text: str | None) -> int | None:
-    return None if text is None else quantity.milli_units(quantity.parse(text))
-
-
-def _oom_score_adj(record: Record, container: dict[str, Any]) -> int:
-    request = container.get("resources", {}).get("requests", {}).get("memory", "0")
-    score = oom_score_adj(qos_class(record.all_containers), quantity.units(quantity.parse(request)), host_memory())
-    return allowed_oom_score_adj(score)
+def _recursive(runtime: str | None) -> Callable[[], bool]:
+    """Return the question whether a runtime (the program, None for podwright's own) makes mounts read-only deeply."""
+    return lambda: runtime is None or external.can_mount(runtime, "rro")
 
 
 def _write_json(path: str, value: object) -> None:

@@ -40,7 +40,7 @@ class ObjectStore:
 
     def find(self, kind: str, namespace: str, name: str) -> Kept | None:
         """Return an object, or None. Raises HostError for one that is damaged."""
-        return _read(self._path(kind, namespace, name), kind)
+        return read_kept(self._path(kind, namespace, name), kind)
 
     def all(self, kind: str) -> list[Kept]:
         """Return all objects of a kind, sorted by namespace and name."""
@@ -49,7 +49,7 @@ class ObjectStore:
             files = [name for name in os.listdir(folder) if name[0] != "." and not name.endswith(".tmp")]
         except FileNotFoundError:
             return []
-        found = (_read(f"{folder}/{name}", kind) for name in files)
+        found = (read_kept(f"{folder}/{name}", kind) for name in files)
         return sorted(filter(None, found), key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"]))
 
     def logins(self, namespace: str, names: Iterable[str]) -> Iterator[tuple[str, str, bytes]]:
@@ -91,13 +91,17 @@ class ObjectStore:
         return f"{self._root}/{kind.lower()}s"
 
     def _path(self, kind: str, namespace: str, name: str) -> str:
-        file = f"{namespace}_{name}"  # no Kubernetes name holds an underscore, nor a tilde
-        if len(file) > _NAME_MAX:
-            file = f"{namespace}_~{hashlib.sha256(name.encode()).hexdigest()}"
-        return f"{self._folder(kind)}/{file}"
+        return f"{self._folder(kind)}/{file_name(namespace, name)}"
 
 
-def _read(path: str, kind: str) -> Kept | None:
+def file_name(namespace: str, name: str) -> str:
+    """Return the name of the file, or folder, of an object."""
+    file = f"{namespace}_{name}"  # no Kubernetes name holds an underscore, nor a tilde
+    return file if len(file) <= _NAME_MAX else f"{namespace}_~{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def read_kept(path: str, kind: str) -> Kept | None:
+    """Return what a file keeps, None when there is none. Raises HostError for one that is damaged."""
     try:
         kept = read_json(path)
     except ValueError as problem:

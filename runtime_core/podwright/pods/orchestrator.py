@@ -17,6 +17,7 @@ from podwright.images.store import Image, ImageStore
 from podwright.limits import MAX_PODS
 from podwright.manifest.lone import is_stopped
 from podwright.plan.model import Observed, Plan, Problem
+from podwright.pods.needed import Needed, needed
 from podwright.pods.objects import ObjectStore
 from podwright.pods.store import NameLock, PodStore, Record
 from podwright.trees import remove_tree
@@ -34,6 +35,9 @@ class PodManager(Protocol):
 
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers."""
+
+    def check_update(self, record: Record, restart: Collection[str]) -> None:
+        """Refuse what ``update`` would fail with, while all is as it was."""
 
     def update(self, record: Record, images: dict[str, Image], restart: list[str]) -> None:
         """Give all containers the limits of the new record, and restart some of them from it."""
@@ -148,6 +152,7 @@ class Orchestrator:
     def _update(self, plan: Plan, desired: Record) -> Record:
         images = self._pull(desired, plan.restart)
         record = desired._replace(state="running", images={**desired.images, **_resolved(desired, images)})
+        self._manager.check_update(record, plan.restart)
         if plan.restart or plan.in_place:
             self._begin(desired, plan.restart, plan.in_place)
         self._manager.update(record, images, plan.restart)
@@ -162,34 +167,34 @@ class Orchestrator:
         self._store.write(old._replace(updating={"restart": restart, "inPlace": in_place}, source=""))
 
     def _pull(self, record: Record, names: Collection[str] | None = None) -> dict[str, Image]:
-        """Return the image of each container (of those named) by its name, pulled as its policy says and unpacked.
+        """Return the images that a pod needs by ``Needed.key``, pulled as their policies say and unpacked.
 
-        With them at hand, what the host cannot give is refused too, while nothing has happened yet.
+        Those of the containers named alone: volumes are there already. With them at hand, what the host cannot give is
+        refused too, while nothing has happened yet.
         """
         images: dict[str, Image] = {}
         pulled: dict[str, Image] = {}
-        for container in record.all_containers:
-            reference = container.get("image")
-            if reference is None or (names is not None and container["name"] not in names):
+        for one in needed(record.pod):
+            if names is not None and one.key not in names:
                 continue
-            if reference not in pulled or _pulls_always(container):
-                pulled[reference] = self._image(reference, container, record.pod)
-            images[container["name"]] = pulled[reference]
+            if one.reference not in pulled or one.policy == "Always":
+                pulled[one.reference] = self._image(one, record.pod)
+            images[one.key] = pulled[one.reference]
         self._manager.check(record, images)
         return images
 
-    def _image(self, reference: str, container: dict[str, Any], pod: dict[str, Any]) -> Image:
-        local = None if _pulls_always(container) else self._images.get(reference)
+    def _image(self, one: Needed, pod: dict[str, Any]) -> Image:
+        local = None if one.policy == "Always" else self._images.get(one.reference)
         if local is not None:
             self._images.lower_dirs(local)  # unpacks what is missing, now that a failure does no harm
             return local
-        if container["imagePullPolicy"] == "Never":
+        if one.policy == "Never":
             raise ImageError(
-                f"container {container['name']}: image {reference} is not on this host, and imagePullPolicy is Never; "
+                f"{one.user}: image {one.reference} is not on this host, and {one.field} is Never; "
                 "import it, or choose IfNotPresent",
-                value=reference,
+                value=one.reference,
             )
-        return self._images.pull(reference, auth=self._auth(pod))
+        return self._images.pull(one.reference, auth=self._auth(pod))
 
     def _auth(self, pod: dict[str, Any] | None) -> "Auth | None":
         """Return the logins in the Secrets that a pod names; one that is not there is passed over, as by a kubelet."""
@@ -232,9 +237,9 @@ def _pulls_always(container: dict[str, Any]) -> bool:
 
 def _resolved(record: Record, images: dict[str, Image]) -> dict[str, dict[str, str]]:
     return {
-        item["name"]: {"reference": item["image"], "digest": images[item["name"]].digest}
-        for item in record.all_containers
-        if item["name"] in images
+        one.key: {"reference": one.reference, "digest": images[one.key].digest}
+        for one in needed(record.pod)
+        if one.key in images
     }
 
 

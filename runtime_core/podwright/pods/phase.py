@@ -4,13 +4,16 @@
 They follow the kubelet (pkg/kubelet: kubelet_pods.go getPhase, status/generate.go).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from podwright.manifest.restart import is_sidecar, should_restart
 from podwright.pods.store import Record
 
 Status = dict[str, Any]
+
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+"""What follows from the pod's state."""
 
 
 class Pod(NamedTuple):
@@ -21,8 +24,10 @@ class Pod(NamedTuple):
     main: list[Status]
     alive: bool
     """Whether its supervisor lives."""
-    expired: bool = False
-    """Whether it was ended because it lived for too long."""
+    ended: bool = False
+    """Whether it was ended because it lived for too long, or took too much of the disk."""
+    said: Sequence[dict[str, Any]] = ()
+    """Conditions that others have set."""
 
     def before(self) -> Iterator[tuple[dict[str, Any], Status]]:
         """Yield each init container with its status."""
@@ -39,7 +44,7 @@ def phase_of(pod: Pod) -> str:
     if not pod.alive:
         # Whether anything runs is unknown to Kubernetes' words only as Unknown; `plan` says what is wrong.
         return "Pending" if all("waiting" in state for state in states) else "Unknown"
-    if pod.expired:
+    if pod.ended:
         return "Failed"
     ended = [(container, _end(status)) for container, status in pod.before() if not is_sidecar(container)]
     failed = [(container, end) for container, end in ended if end and end["exitCode"] != 0]
@@ -61,14 +66,17 @@ def phase_of(pod: Pod) -> str:
 def conditions(pod: Pod, phase: str, since: str) -> list[dict[str, Any]]:
     """Return the pod's conditions; ``since`` (RFC 3339) is when it came to be as it is."""
     ready = _ready(pod, phase)
-    stages = {
-        "PodReadyToStartContainers": _yes_or_no(pod.alive and phase not in ("Succeeded", "Failed")),
-        "Initialized": _initialization(pod, phase),
-        "Ready": ready,
-        "ContainersReady": ready,
-        "PodScheduled": _yes_or_no(True),
-    }
-    return [{"type": kind, **value, "lastTransitionTime": since} for kind, value in stages.items()]
+    stages = (
+        _yes_or_no(pod.alive and phase not in ("Succeeded", "Failed")),
+        _initialization(pod, phase),
+        _gated(pod) if ready["status"] == "True" else ready,
+        ready,
+        _yes_or_no(True),
+    )
+    own = [
+        {"type": kind, **value, "lastTransitionTime": since} for kind, value in zip(OWN_CONDITIONS, stages, strict=True)
+    ]
+    return [*own, *pod.said]
 
 
 def _yes_or_no(answer: bool) -> dict[str, Any]:  # noqa: FBT001 (it is what the function is about)
@@ -84,6 +92,21 @@ def _ready(pod: Pod, phase: str) -> dict[str, Any]:
         return _yes_or_no(True)
     message = f"containers with unready status: [{' '.join(unready)}]"
     return {"status": "False", "reason": "ContainersNotReady", "message": message}
+
+
+def _gated(pod: Pod) -> dict[str, Any]:
+    """Return the condition Ready of a pod whose containers are ready: whether its readiness gates are open too."""
+    said = {condition["type"]: condition["status"] for condition in pod.said}
+    closed = []
+    for gate in pod.record.pod["spec"].get("readinessGates", ()):
+        kind = gate["conditionType"]
+        if kind not in said:
+            closed.append(f'corresponding condition of pod readiness gate "{kind}" does not exist.')
+        elif said[kind] != "True":
+            closed.append(f'the status of pod readiness gate "{kind}" is not "True", but {said[kind]}')
+    if not closed:
+        return _yes_or_no(True)
+    return {"status": "False", "reason": "ReadinessGatesNotReady", "message": ", ".join(closed)}
 
 
 def _initialization(pod: Pod, phase: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from podwright.manifest.config_volumes import DEFAULT_MODE, sources_of
 from podwright.pods.facts import Facts
+from podwright.pods.ownership import group_of, readable
 from podwright.pods.sources import Sources
 
 Volume = Mapping[str, Any]
@@ -30,7 +31,9 @@ def files(volume: Volume, sources: Sources, facts: Facts) -> dict[str, File]:
             found |= _own(source, default, f"{where}.{path}", facts)
         else:
             found |= _of_object(kind, source, default, f"{where}.{path}", sources)
-    return found
+    if group_of(facts.pod) is None:
+        return found
+    return {path: file._replace(mode=readable(file.mode)) for path, file in found.items()}
 
 
 def of_objects(volume: Volume, sources: Sources) -> Iterator[tuple[str, bool, object]]:

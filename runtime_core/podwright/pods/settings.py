@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a container stands on and may do, found out on this host: its image or rootfs, user, rights and volumes."""
+"""What a container stands on and may do, found out on this host: its image or rootfs, user and rights."""
 
 import os
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from podwright.errors import HostError, ManifestError
 from podwright.images.store import Image, ImageStore
 from podwright.manifest import security
-from podwright.manifest.config_volumes import is_config
 from podwright.oci.security import Security, security_of
+from podwright.oci.signals import stop_signal
 from podwright.oci.users import User, resolve_user
 from podwright.pods import volumes
 from podwright.pods.store import Record
@@ -54,6 +54,12 @@ def ground_of(container: Container, image: Image | None, store: ImageStore) -> G
         raise HostError(f"{field}: {path} is not a directory of this host", field=field, value=path)
     real = os.path.realpath(path)  # where files are looked up no symlink is followed, not even this one
     return Ground(path, real, [real], {})
+
+
+def stop_signal_of(container: Container, ground: Ground) -> int:
+    """Return the number of the signal that asks a container to stop: its own, or the image's."""
+    own = container.get("lifecycle", {}).get("stopSignal")
+    return stop_signal(own or ground.config.get("StopSignal"), ground.reference)
 
 
 def context_of(record: Record, container: Container) -> dict[str, Any]:
@@ -108,18 +114,12 @@ def user_of(record: Record, container: Container, ground: Ground) -> User:
             raise ManifestError(f"{field}: {reason}", field=field, value=True)
         if user.uid == 0:
             raise ManifestError(f"{field}: {ground.reference} runs as root; set runAsUser", field=field, value=True)
-    extra = (record.pod["spec"].get("securityContext") or {}).get("supplementalGroups", ())
-    return user._replace(groups=tuple(dict.fromkeys((*user.groups, *extra))))
+    return user._replace(groups=_groups(user, record.pod["spec"].get("securityContext") or {}))
 
 
-def volume_binds(record: Record, container: Container, pod_dir: str) -> list[tuple[str, str, bool]]:
-    """Return source, target and whether it is read-only of each volume that a container mounts."""
-    known = {volume["name"]: volume for volume in volumes_of(record)}
-    return [
-        (
-            volumes.source(known[mount["name"]], pod_dir),
-            mount["mountPath"],
-            bool(mount.get("readOnly")) or is_config(known[mount["name"]]),  # which Kubernetes lets nobody write
-        )
-        for mount in container.get("volumeMounts", ())
-    ]
+def _groups(user: User, pod_context: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the groups of a container's user: the image's, unless the pod wants none of them, and the pod's own."""
+    strict = pod_context.get("supplementalGroupsPolicy") == "Strict"
+    own = [pod_context["fsGroup"]] if "fsGroup" in pod_context else []
+    groups = ((user.gid,) if strict else user.groups, pod_context.get("supplementalGroups", ()), own)
+    return tuple(dict.fromkeys(group for some in groups for group in some))

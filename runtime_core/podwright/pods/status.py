@@ -4,36 +4,41 @@
 Pure functions; ``phase.py`` has what is derived from the states of all containers.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from podwright.manifest import lone
+from podwright.manifest.names import image_name
 from podwright.manifest.qos import qos_class
 from podwright.manifest.restart import is_sidecar
+from podwright.pods import resources
 from podwright.pods.phase import Pod, conditions, phase_of
 from podwright.pods.store import Record
 
 _GONE = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "the container's supervisor is gone"}
-
-
-_EXPIRED = {
-    "reason": "DeadlineExceeded",
-    "message": "Pod was active on the node longer than the specified deadline",
-}
+_MAX_MESSAGES = 12 << 10  # bytes of a pod's last words, as the kubelet
+_EXPIRED = "Pod was active on the node longer than the specified deadline"
 
 
 def pod_object(
-    record: Record, state: dict[str, Any] | None, *, address: str | None, host_address: str
+    record: Record,
+    state: dict[str, Any] | None,
+    *,
+    address: str | None,
+    host_address: str,
+    said: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the v1.Pod: the recorded manifest with uid, creation time and status.
 
-    ``state`` is the supervisor's state.json, None when no supervisor lives. A container alone is as it is written, with
-    the same status.
+    ``state`` is the supervisor's state.json, None when no supervisor lives; ``said`` are conditions that others have
+    set. A container alone is as it is written, with the same status.
     """
+    status = _status(record, state, said if state else (), address, host_address)
     if lone.is_lone(record.pod):
         made = {"uid": record.uid, "creationTimestamp": record.created_at}
-        return {**lone.unwrap(record.pod), **made, "status": _status(record, state, address, host_address)}
+        return {**lone.unwrap(record.pod), **made, "status": status}
     metadata = {**record.pod["metadata"], "uid": record.uid, "creationTimestamp": record.created_at}
-    return {**record.pod, "metadata": metadata, "status": _status(record, state, address, host_address)}
+    return {**record.pod, "metadata": metadata, "status": status}
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
@@ -44,7 +49,9 @@ def is_ready(pod: dict[str, Any]) -> bool:
 
 
 def not_ready_reason(pod: dict[str, Any]) -> str:
-    """Say in one clause for each container that is not ready, or has not done its work, why that is so."""
+    """Say why the pod was ended, or in one clause for each container that is not ready why that is so."""
+    if "message" in pod["status"]:
+        return f"{pod['status']['reason']}: {pod['status']['message'].strip()}"
     reasons = []
     for status in (*pod["status"].get("initContainerStatuses", ()), *pod["status"]["containerStatuses"]):
         kind, detail = next(iter(status["state"].items()))
@@ -55,10 +62,17 @@ def not_ready_reason(pod: dict[str, Any]) -> str:
         if "exitCode" in last:
             text += f" (exit code {last['exitCode']}{', ' + last['message'] if last.get('message') else ''})"
         reasons.append(text)
-    return "; ".join(reasons) or f"phase {pod['status']['phase']}"
+    ready = next(item for item in pod["status"]["conditions"] if item["type"] == "Ready")
+    return "; ".join(reasons) or ready.get("message") or f"phase {pod['status']['phase']}"
 
 
-def _status(record: Record, state: dict[str, Any] | None, address: str | None, host_address: str) -> dict[str, Any]:
+def _status(
+    record: Record,
+    state: dict[str, Any] | None,
+    said: Sequence[dict[str, Any]],
+    address: str | None,
+    host_address: str,
+) -> dict[str, Any]:
     live = {entry["name"]: entry for entry in state["containers"]} if state else {}
     init = [_container_status(record, item, live.get(item["name"])) for item in record.init_containers]
     containers = [_container_status(record, item, live.get(item["name"])) for item in record.containers]
@@ -66,19 +80,20 @@ def _status(record: Record, state: dict[str, Any] | None, address: str | None, h
         if not is_sidecar(container):  # ready means done
             own["ready"] = own["state"].get("terminated", {}).get("exitCode") == 0
     started = state["startedAt"] if state else record.created_at
-    expired = bool(state and state.get("reason") == _EXPIRED["reason"])
-    pod = Pod(record, init, containers, alive=state is not None, expired=expired)
+    reason = (state or {}).get("reason")
+    pod = Pod(record, init, containers, alive=state is not None, ended=reason is not None, said=said)
     phase = phase_of(pod)
     status: dict[str, Any] = {
         "phase": phase,
         "conditions": conditions(pod, phase, started),
         "hostIP": host_address,
         "startTime": started,
-        "qosClass": qos_class(record.all_containers),
+        "qosClass": qos_class(record.pod["spec"]),
         "containerStatuses": containers,
+        **resources.pod_status(record.pod["spec"]),
     }
-    if expired:
-        status |= _EXPIRED
+    if state and reason:
+        status |= {"reason": reason, "message": state.get("message", _EXPIRED)}
     if init:
         status["initContainerStatuses"] = init
     if address and state:
@@ -98,14 +113,24 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
         state = {"terminated": _GONE}
     status = {
         "name": container["name"],
-        "state": state,
-        "lastState": live["lastState"] if live else {},
+        "state": _cut(state, record),
+        "lastState": _cut(live["lastState"], record) if live else {},
         "ready": bool(live and live.get("ready", "running" in state)),  # a supervisor of the first form knows no probes
         "started": bool(live and live.get("started", "running" in state)),
         "restartCount": live["restartCount"] if live else 0,
         "image": image.get("reference", container.get("image", "")),
-        "imageID": f"{image['reference'].split('@')[0]}@{image['digest']}" if image else "",
+        "imageID": f"{image_name(image['reference'])}@{image['digest']}" if image else "",
+        **resources.container_status(container),
     }
     if live and live["containerID"]:
         status["containerID"] = f"podwright://{live['containerID']}"
     return status
+
+
+def _cut(state: dict[str, Any], record: Record) -> dict[str, Any]:
+    """Return a state with a container's last words cut to its share of what all of the pod's may say together."""
+    end = state.get("terminated", {})
+    if "message" not in end:
+        return state
+    share = end["message"].encode()[: _MAX_MESSAGES // len(record.all_containers)]
+    return {"terminated": {**end, "message": share.decode(errors="ignore")}}

@@ -134,6 +134,10 @@ class Supervisor:
         if message.get("status") != "ok":
             raise HostError(f"the pod's sandbox cannot be made: {message.get('message')}")
 
+    def hold(self, containers: list[str], grace: int) -> None:
+        """Stop these containers; ``update`` starts them again."""
+        request(self._run_dir, "hold", timeout=grace + START_TIMEOUT, containers=containers, grace=grace)
+
     def update(self, containers: list[str], grace: int) -> None:
         """Stop these containers and start them again from their new plans."""
         request(self._run_dir, "update", timeout=grace + START_TIMEOUT, containers=containers, grace=grace)

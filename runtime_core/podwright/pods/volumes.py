@@ -4,7 +4,7 @@
 ::
 
     <pod>/volumes/<name>      an emptyDir; for medium Memory, and for files of configuration, which may be secret, the
-                              supervisor's tmpfs is mounted there
+                              supervisor's tmpfs is mounted there; and the layers of an image
 """
 
 import os
@@ -16,6 +16,7 @@ from podwright.errors import HostError
 from podwright.files import make_folders
 from podwright.manifest import quantity
 from podwright.manifest.config_volumes import is_config
+from podwright.pods import ownership
 
 Volume = Mapping[str, Any]
 
@@ -49,17 +50,21 @@ def check(volumes: Iterable[Volume]) -> None:
             raise HostError(f"{field}.type: {path} is not {_KINDS[kind][0]}", field=f"{field}.type", value=kind)
 
 
-def make(volumes: Iterable[Volume], pod_dir: str) -> None:
-    """Make what is missing: emptyDirs, and host paths whose type says so."""
+def make(volumes: Iterable[Volume], pod_dir: str, group: int | None = None) -> None:
+    """Make what is missing: emptyDirs, which are then the group's if there is one, and host paths of such types."""
     for volume in volumes:
         if "hostPath" in volume:
             _make_host_path(volume["hostPath"]["path"], volume["hostPath"].get("type", ""))
             continue
+        if "persistentVolumeClaim" in volume:
+            continue  # ``claims.prepare`` makes these
         folder = source(volume, pod_dir)
         if not os.path.isdir(folder):
             make_folders(os.path.dirname(folder))
             os.mkdir(folder)
             os.chmod(folder, 0o777)  # noqa: S103  # Kubernetes' mode: any user of the pod may write
+        if group is not None and not _covered(volume):
+            ownership.give(folder, group)
 
 
 def source(volume: Volume, pod_dir: str) -> str:
@@ -67,23 +72,29 @@ def source(volume: Volume, pod_dir: str) -> str:
     return str(volume["hostPath"]["path"]) if "hostPath" in volume else f"{pod_dir}/volumes/{volume['name']}"
 
 
-def shared_memory(volumes: Iterable[Volume], pod_limit: int | None) -> list[dict[str, Any]]:
+def shared_memory(volumes: Iterable[Volume], pod_limit: int | None, group: int | None = None) -> list[dict[str, Any]]:
     """Return the tmpfs that the supervisor mounts, relative to the pod's folder; size 0 leaves it to the kernel.
 
     As in Kubernetes none is larger than what all containers of the pod together may use. Those with a content are
-    filled by whoever starts the supervisor, before a container starts.
+    filled by whoever starts the supervisor, before a container starts. All belong to ``group``, the pod's fsGroup.
     """
     result: list[dict[str, Any]] = []
+    owned = {} if group is None else {"group": group}
     for volume in volumes:
         if is_config(volume):
-            result.append({"path": f"volumes/{volume['name']}", "size": 0, "content": True})
+            result.append({"path": f"volumes/{volume['name']}", "size": 0, "content": True, **owned})
         empty = volume.get("emptyDir") or {}
         if empty.get("medium") == "Memory":
             limit = empty.get("sizeLimit")
             sizes = [pod_limit, None if limit is None else quantity.units(quantity.parse(limit))]
             size = min((size for size in sizes if size), default=0)
-            result.append({"path": f"volumes/{volume['name']}", "size": size})
+            result.append({"path": f"volumes/{volume['name']}", "size": size, **owned})
     return result
+
+
+def _covered(volume: Volume) -> bool:
+    """Tell whether the supervisor mounts something on a volume's directory."""
+    return is_config(volume) or "image" in volume or (volume.get("emptyDir") or {}).get("medium") == "Memory"
 
 
 def _make_host_path(path: str, kind: str) -> None:
