@@ -37,6 +37,11 @@ conformance: ## Pods, and OCI's validation programs, as docs/pod-conformance.md 
 	@.venv/bin/python tests/conformance/pods/pod_table.py
 	@.venv/bin/python tests/conformance/oci/table.py
 
+kubernetes: ## a real API server's answers to the corpus of Pods, recorded anew, and docs/kubernetes.md
+	@$(PYTHON) tools/setup.py --recorder
+	@.venv/bin/python tests/conformance/kubernetes/record.py
+	@.venv/bin/python tests/conformance/kubernetes/page.py
+
 format: setup ## let ruff format the Python files
 	@.venv/bin/ruff format -q . && .venv/bin/ruff check -q --fix .
 
@@ -47,4 +52,4 @@ clean: ## remove what the targets above made in this directory
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .ansible
 	rm -rf runtime_core/podinit/build runtime_core/podwright/_bin
 
-.PHONY: help setup demo demo-clean test lint check-fast benchmark conformance format lock clean
+.PHONY: help setup demo demo-clean test lint check-fast benchmark conformance kubernetes format lock clean

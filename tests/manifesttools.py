@@ -104,7 +104,7 @@ _context = _object(
         "privileged": st.booleans() | st.none(),
         "allowPrivilegeEscalation": st.just(True) | st.none(),
         "readOnlyRootFilesystem": st.booleans(),
-        "procMount": st.sampled_from(["", "Default", None]),
+        "procMount": st.sampled_from(["Default", None]),
         "seccompProfile": _profile,
     },
 )
@@ -284,7 +284,7 @@ _spec = _object(
         "runtimeClassName": st.sampled_from(["", "pod-containers", None]),
         "os": st.sampled_from([None, {"name": "linux"}]),
         "securityContext": _pod_context,
-        "tolerations": st.just([{"key": "a", "tolerationSeconds": 5.0}]),
+        "tolerations": st.just([{"key": "a", "effect": "NoExecute", "tolerationSeconds": 5.0}]),
         "priority": st.integers(0, 2),
         "enableServiceLinks": st.booleans(),
         "hostNetwork": st.just(False),

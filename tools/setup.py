@@ -4,7 +4,7 @@
 
 Needs nothing but Python's standard library. Each step looks first and does only what is missing, so a second run
 changes nothing; it prints one line for each thing that it does. ``--peers`` also wants the programs that tests and
-benchmarks compare with.
+benchmarks compare with, ``--recorder`` what a Kubernetes API server needs to answer for the tests.
 """
 
 from __future__ import annotations  # an older Python must get as far as the sentence in main()
@@ -71,6 +71,10 @@ PEERS = (
     Need("openssh-client", "ssh"),
     Need("openssl", "openssl"),
     Need("qemu-system-x86", "qemu-system-x86_64"),
+)
+RECORDER = (
+    Need("etcd-server", "etcd"),
+    Need("openssl", "openssl"),
 )
 
 
@@ -213,7 +217,9 @@ def main() -> int:
     """Do every step in turn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--peers", action="store_true", help="also what tests and benchmarks compare with")
-    needs = BASE + PEERS if parser.parse_args().peers else BASE
+    parser.add_argument("--recorder", action="store_true", help="also what a Kubernetes API server needs")
+    wanted = parser.parse_args()
+    needs = BASE + (PEERS if wanted.peers else ()) + (RECORDER if wanted.recorder else ())
     if sys.version_info < (3, 11):  # noqa: UP036 - any Python may run this file
         fail(f"Podwright needs Python 3.11 or newer, and this is {sys.version.split()[0]}: set PYTHON=python3.11")
     if sys.platform != "linux":

@@ -118,7 +118,7 @@ def test_both_refuse(manifest: Any) -> None:
     "manifest",
     [
         pod(containers=[{"name": f"c{index}", "image": "a"} for index in range(16)]),
-        pod(terminationGracePeriodSeconds=0, hostname=None, tolerations=[{}]),
+        pod(terminationGracePeriodSeconds=0, hostname=None, tolerations=[{"operator": "Exists"}]),
         pod(terminationGracePeriodSeconds=300),
         with_container(env=[{"name": f"V{index}"} for index in range(256)]),
         with_container(resources={"limits": {"cpu": 0.5, "memory": "1Gi", "gpu": 1}}),

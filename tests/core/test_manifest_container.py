@@ -88,7 +88,7 @@ def test_what_is_wrong_is_named_as_it_was_written(fields: dict[str, Any], field:
     ("given", "expected"),
     [
         ({"privileged": False, "allowPrivilegeEscalation": False, "runAsNonRoot": False}, None),
-        ({"seccompProfile": {"type": "RuntimeDefault"}, "procMount": "", "capabilities": {"add": []}}, None),
+        ({"seccompProfile": {"type": "RuntimeDefault"}, "procMount": "Default", "capabilities": {"add": []}}, None),
         ({"runAsUser": 0, "runAsGroup": 0.0}, {"runAsUser": 0, "runAsGroup": 0}),
         ({"allowPrivilegeEscalation": True}, {"allowPrivilegeEscalation": True}),
         ({"privileged": True, "allowPrivilegeEscalation": True}, {"privileged": True}),
@@ -179,7 +179,7 @@ def test_root_is_found_through_the_pod() -> None:
     ("given", "expected"),
     [
         ({}, {"emptyDir": {}}),
-        ({"emptyDir": {"medium": ""}}, {"emptyDir": {}}),
+        ({"emptyDir": {"medium": "", "sizeLimit": 0}}, {"emptyDir": {}}),
         (
             {"emptyDir": {"medium": "Memory", "sizeLimit": "1024Ki"}},
             {"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
@@ -208,11 +208,12 @@ def test_their_order_means_nothing() -> None:
         ({"hostPath": {"path": "/x"}, "emptyDir": {}}, "", "must be one thing, but has hostPath and emptyDir"),
         ({"hostPath": {"path": "x"}}, ".hostPath.path", "must be an absolute path"),
         ({"hostPath": {"path": "/a/../b"}}, ".hostPath.path", "must not hold '..'"),
-        ({"hostPath": {"path": "/a", "type": "Pipe"}}, ".hostPath.type", "must be '', 'Directory'"),
+        ({"hostPath": {"path": "/a", "type": "Pipe"}}, ".hostPath.type", "must be 'Directory'"),
         ({"emptyDir": {"medium": "Memory", "sizeLimit": "lots"}}, ".emptyDir.sizeLimit", "must be a quantity"),
         ({"emptyDir": {"sizeLimit": -1}}, ".emptyDir.sizeLimit", "must not be negative"),
-        ({"emptyDir": {"medium": "HugePages"}}, ".emptyDir.medium", "must be '' or 'Memory'"),
+        ({"emptyDir": {"medium": "HugePages"}}, ".emptyDir.medium", "must be 'Memory'"),
         ({"image": {"reference": "A b"}}, ".image.reference", "must be"),
+        ({"image": {"reference": "a" * 256}}, ".image.reference", "must have at most 255 characters"),
         ({"image": {"reference": "a", "pullPolicy": "x"}}, ".image.pullPolicy", "must be 'Always'"),
         ({"persistentVolumeClaim": {"claimName": "A"}}, ".persistentVolumeClaim.claimName", "must be"),
         ({"persistentVolumeClaim": {}}, ".persistentVolumeClaim.claimName", "required, but missing"),

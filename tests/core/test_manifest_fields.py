@@ -91,6 +91,17 @@ KUBERNETES = {
     "Affinity": "nodeAffinity podAffinity podAntiAffinity",
     "NodeAffinity": "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
     "PodAffinity": "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
+    "PreferredSchedulingTerm": "weight preference",
+    "NodeSelectorTerm": "matchExpressions matchFields",
+    "NodeSelectorRequirement": "key operator values",
+    "WeightedPodAffinityTerm": "weight podAffinityTerm",
+    "PodAffinityTerm": ("labelSelector namespaces topologyKey namespaceSelector matchLabelKeys mismatchLabelKeys"),
+    "LabelSelector": "matchLabels matchExpressions",
+    "LabelSelectorRequirement": "key operator values",
+    "TopologySpreadConstraint": (
+        "maxSkew topologyKey whenUnsatisfiable labelSelector minDomains nodeAffinityPolicy nodeTaintsPolicy "
+        "matchLabelKeys"
+    ),
 }
 
 

@@ -101,3 +101,17 @@ def test_the_hostname_is_cut_as_the_kubelet_cuts_it(pod_name: str, hostname: str
 )
 def test_image_tags(image: str, tag: str | None) -> None:
     assert names.image_tag(image) == tag
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("a", "a"),
+        ("a:1", "a"),
+        ("r:5000/a", "r:5000/a"),
+        ("r:5000/b/a:1@sha256:0", "r:5000/b/a"),
+        ("", ""),
+    ],
+)
+def test_image_names(image: str, name: str) -> None:
+    assert names.image_name(image) == name

@@ -135,7 +135,7 @@ def field_faults_of(path: str, allowed: tuple[str, ...], field: str) -> Iterator
     if keyed:
         name, key = keyed
         if not names.is_label_key(key.lower() if name.endswith("annotations") else key):
-            yield Fault(field, "the key must be [prefix/]name: letters, digits, '-', '_' and '.', at most 63", path)
+            yield Fault(field, f"the key {names.LABEL_KEY}", path)
     elif path not in allowed:
         reason = f"must be {', '.join(allowed)}, metadata.labels['KEY'] or metadata.annotations['KEY']"
         yield Fault(field, reason, path)

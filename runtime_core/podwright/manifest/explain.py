@@ -59,12 +59,17 @@ def _fault(manifest: object, detail: dict[str, Any], root: str) -> Fault:
         case "string_pattern_mismatch":
             return Fault(field, names.MEANING[context["pattern"]], value)
         case "literal_error":
-            return Fault(field, f"must be {context['expected']}", value)
+            return Fault(field, f"must be {_choices(context['expected'])}", value)
         case "greater_than_equal":
             return Fault(field, f"must be at least {context['ge']}", value)
         case "less_than_equal":
             return Fault(field, f"must be at most {context['le']}", value)
     return Fault(field, _wrong_type(detail, loc), value)
+
+
+def _choices(expected: str) -> str:
+    """Return a field's words without the empty one, which is another way to write the default."""
+    return expected.removeprefix("'', ").removeprefix("'' or ")
 
 
 def _wrong_type(detail: dict[str, Any], loc: tuple[object, ...]) -> str:

@@ -38,7 +38,7 @@ IGNORED = {
     "automountServiceAccountToken": _Ignored(_NO_ACCOUNT),
     "dnsPolicy": _Ignored(
         "is treated as Default (the host's resolvers): there is no cluster DNS here",
-        lambda value: value == "Default",
+        lambda value: value in ("", "Default"),
     ),
 }
 """Field of a pod's spec to its warning."""

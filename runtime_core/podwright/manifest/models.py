@@ -9,7 +9,7 @@ Fields that Kubernetes has and this release does not are listed in ``unbuilt.py`
 ``rules.py``. The docstrings below become the descriptions in the schema, for editors.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -20,13 +20,15 @@ from podwright.manifest.model import DnsLabel, DnsSubdomain, Image
 from podwright.manifest.model import Object as _Object
 from podwright.manifest.probe_models import Lifecycle, PodReadinessGate, Probe
 from podwright.manifest.resource_models import ContainerResizePolicy, Quantities, ResourceRequirements
-from podwright.manifest.scheduling_models import Affinity, Toleration
+from podwright.manifest.scheduling_models import Affinity, Toleration, TopologySpreadConstraint
 from podwright.manifest.volume_models import VolumeMount, Volumes
 
 DnsLabelOrNothing = Annotated[str, Field(pattern=names.DNS_LABEL_OR_NOTHING, max_length=names.LABEL_LENGTH)]
+Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 UserId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 GracePeriod = Annotated[int, Field(ge=0, le=limits.MAX_GRACE_PERIOD_SECS)]
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
+RestartPolicyOrNothing = Literal["", "Always", "OnFailure", "Never"]
 
 
 class EnvVar(_Object):
@@ -47,7 +49,7 @@ class ContainerPort(_Object):
     """Number of the port on the pod's IP address."""
     name: Annotated[str, Field(pattern=names.PORT_NAME, max_length=names.PORT_NAME_LENGTH)] | None = None
     """Unique within the container."""
-    protocol: Literal["TCP", "UDP", "SCTP"] | None = None
+    protocol: Literal["", "TCP", "UDP", "SCTP"] | None = None
     """TCP unless given."""
 
 
@@ -86,7 +88,7 @@ class SecurityContext(_Object):
     """Whether setuid programs work; false unless the container is privileged or has SYS_ADMIN."""
     read_only_root_filesystem: bool | None = None
     """Whether all but the mounts is read-only."""
-    proc_mount: Literal["", "Default", "Unmasked"] | None = None
+    proc_mount: Literal["Default", "Unmasked"] | None = None
     """Only Default."""
     seccomp_profile: SeccompProfile | None = None
     """RuntimeDefault unless given."""
@@ -95,7 +97,7 @@ class SecurityContext(_Object):
 class _ContainerFields(_Object):
     """What every container has, in a pod or alone."""
 
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] | None = None
     """Always for the tag `latest`, else IfNotPresent."""
     command: list[str] | None = None
     """Replaces the image's entrypoint and drops its arguments. `$(NAME)` is expanded."""
@@ -122,7 +124,7 @@ class ExitCodes(_Object):
 
     operator: Literal["In", "NotIn"]
     """Whether the code must be one of the values, or none of them."""
-    values: Annotated[list[int], Field(max_length=limits.MAX_EXIT_CODES)] | None = None
+    values: Annotated[list[Int32], Field(max_length=limits.MAX_EXIT_CODES)] | None = None
     """Exit codes."""
 
 
@@ -224,7 +226,7 @@ class PodSpec(_Object):
     """Started in this order."""
     init_containers: Annotated[list[Container], Field(max_length=limits.MAX_CONTAINERS_PER_POD)] | None = None
     """Run before the others, one after another; one with restartPolicy Always (a sidecar) stays as long as the pod."""
-    restart_policy: RestartPolicy | None = None
+    restart_policy: RestartPolicyOrNothing | None = None
     """When a container that ended is started again; Always unless given."""
     termination_grace_period_seconds: GracePeriod | None = None
     """Seconds between the stop signal and KILL; 30 unless given."""
@@ -234,7 +236,7 @@ class PodSpec(_Object):
     """The pod's name unless given."""
     host_aliases: list[HostAlias] | None = None
     """Lines for the pod's /etc/hosts."""
-    dns_policy: Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default"] | None = None
+    dns_policy: Literal["", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"] | None = None
     """Default: the host's resolvers. ClusterFirst means the same, as there is no cluster."""
     runtime_class_name: str | None = None
     """What runs the containers: `pod-containers` (the host's default) unless given, `podwright`, or the name of one of
@@ -255,11 +257,11 @@ class PodSpec(_Object):
     """Without effect here."""
     affinity: Affinity | None = None
     """Only preferences; without effect here."""
-    topology_spread_constraints: list[dict[str, Any]] | None = None
+    topology_spread_constraints: list[TopologySpreadConstraint] | None = None
     """Without effect here."""
     scheduler_name: str | None = None
     """Without effect here."""
-    priority: int | None = None
+    priority: Int32 | None = None
     """Without effect here."""
     priority_class_name: str | None = None
     """Without effect here."""
@@ -326,7 +328,7 @@ class LoneContainer(_ContainerFields):
     """What the container can mount."""
     runtime_class_name: str | None = None
     """Under which runtime it runs; `pod-containers` unless given."""
-    restart_policy: RestartPolicy | None = None
+    restart_policy: RestartPolicyOrNothing | None = None
     """When the container is started again after it ended; Always unless given."""
     termination_grace_period_seconds: GracePeriod | None = None
     """Seconds between the stop signal and KILL; 30 unless given."""

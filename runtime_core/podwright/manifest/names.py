@@ -41,6 +41,8 @@ LABEL_LENGTH = 63
 SUBDOMAIN_LENGTH = 253
 PORT_NAME_LENGTH = 15
 IMAGE_LENGTH = 511
+IMAGE_NAME_LENGTH = 255
+"""Of a reference without its tag and digest."""
 ANNOTATIONS_SIZE = 256 * 1024
 """Bytes that all keys and values of the annotations may have together."""
 
@@ -57,6 +59,10 @@ MEANING = {
     CONFIG_KEY: "the key must be letters, digits, '-', '_' and '.', at most 253, and be no '.' nor start with '..'",
 }
 """Pattern to the words of an error."""
+
+LABEL_KEY = "must be [prefix/]name: letters, digits, '-', '_' and '.', at most 63"
+"""What the key of a label or an annotation is, in the words of an error."""
+LABEL_VALUE = "must be at most 63 letters, digits, '-', '_' and '.', and start and end with a letter or digit"
 
 
 def is_subdomain(name: str) -> bool:
@@ -102,6 +108,16 @@ def is_label_key(key: str) -> bool:
 def is_label_value(value: str) -> bool:
     """Tell whether a label may have that value; the empty one is fine."""
     return not value or (len(value) <= LABEL_LENGTH and re.fullmatch(_QUALIFIED, value) is not None)
+
+
+def image_fault(image: str) -> str | None:
+    """Return what is wrong with a reference that looks like one, or None."""
+    name = image_name(image)
+    if len(name if "/" in name else f"library/{name}") > IMAGE_NAME_LENGTH:
+        return f"must have at most {IMAGE_NAME_LENGTH} characters without tag and digest, as in a registry"
+    if re.fullmatch("[0-9a-f]{64}", image):
+        return "must be a name; 64 hexadecimal digits are taken for an image's identifier"
+    return None
 
 
 def default_hostname(pod_name: str) -> str:

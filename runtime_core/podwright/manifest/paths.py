@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable
 
-MAPS = frozenset({"labels", "annotations", "limits", "requests", "overhead"})
+MAPS = frozenset({"labels", "annotations", "limits", "requests", "overhead", "matchLabels"})
 """Fields whose keys the user makes up; such keys may hold dots and stand in brackets."""
 
 

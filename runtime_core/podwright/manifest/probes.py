@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probes: what is wrong with one, and its normal form (Kubernetes: pkg/apis/core/validation, v1/defaults.go)."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -97,8 +98,9 @@ def _request_faults(handler: Mapping[str, Any], names: set[str], field: str) -> 
     if not _is_plain(path) or " " in path or not path.startswith("/"):
         yield Fault(f"{field}.path", "must start with '/' and hold only printable ASCII without spaces", path)
     for index, header in enumerate(handler.get("httpHeaders") or ()):
-        if not header["name"] or not _is_plain(header["name"]) or set(header["name"]) & set(' :()<>@,;\\"/[]?={}'):
-            yield Fault(f"{field}.httpHeaders[{index}].name", "must be the name of an HTTP header", header["name"])
+        if not re.fullmatch("[-A-Za-z0-9]+", header["name"]):
+            reason = "must be letters, digits and '-'"
+            yield Fault(f"{field}.httpHeaders[{index}].name", reason, header["name"])
         if not _is_plain(header["value"]):
             yield Fault(f"{field}.httpHeaders[{index}].value", "must hold only printable ASCII", header["value"])
 

@@ -14,6 +14,7 @@ from podwright.manifest import (
     probes,
     resources,
     restart,
+    scheduling,
     security,
     volume_mounts,
     volumes,
@@ -24,13 +25,14 @@ from podwright.manifest.paths import in_brackets
 RUNTIME_CLASSES = ("pod-containers", "pod-wasm", "pod-microvm-containers")
 DEFAULT_RUNTIME_CLASS = RUNTIME_CLASSES[0]
 
+_MAPPED = "::ffff:"  # before an IPv4 address; inet_ntop writes no other address so
 # Before these were fields they were annotations, and an API server still obeys them.
 _SECURITY_ANNOTATIONS = ("container.apparmor.security.beta.kubernetes.io/", "container.seccomp.security.alpha.")
 
 
 def faults_of(pod: dict[str, Any]) -> list[Fault]:
     """Return the faults of a Pod whose structure has been checked."""
-    return [*metadata_faults_of(pod["metadata"]), *_spec(pod["spec"])]
+    return [*metadata_faults_of(pod["metadata"]), *_spec(pod["spec"]), *scheduling.faults_of(pod)]
 
 
 def canonical_ip(text: str) -> str | None:
@@ -50,18 +52,14 @@ def metadata_faults_of(metadata: dict[str, Any]) -> Iterator[Fault]:
     for key, value in (metadata.get("labels") or {}).items():
         field = f"metadata.labels{in_brackets(key)}"
         if not names.is_label_key(key):
-            yield Fault(field, "the key must be [prefix/]name: letters, digits, '-', '_' and '.', at most 63", key)
+            yield Fault(field, f"the key {names.LABEL_KEY}", key)
         if not names.is_label_value(value):
-            yield Fault(
-                field,
-                "must be at most 63 letters, digits, '-', '_' and '.', and start and end with a letter or digit",
-                value,
-            )
+            yield Fault(field, names.LABEL_VALUE, value)
     annotations = metadata.get("annotations") or {}
     for key, value in annotations.items():
         field = f"metadata.annotations{in_brackets(key)}"
         if not names.is_label_key(key.lower()):
-            yield Fault(field, "the key must be [prefix/]name: letters, digits, '-', '_' and '.', at most 63", key)
+            yield Fault(field, f"the key {names.LABEL_KEY}", key)
         elif key.startswith(_SECURITY_ANNOTATIONS):
             yield Fault(field, "not supported by this release of podwright; remove it", value)
     size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
@@ -69,7 +67,8 @@ def metadata_faults_of(metadata: dict[str, Any]) -> Iterator[Fault]:
         yield Fault("metadata.annotations", f"must have at most {names.ANNOTATIONS_SIZE} bytes together", size)
 
 
-def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
+def _host(spec: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with how a pod runs on its host, and whom it knows there."""
     runtime_class = spec.get("runtimeClassName")
     if runtime_class in RUNTIME_CLASSES[1:]:
         reason = f"not supported by this release of podwright; remove it to run as {DEFAULT_RUNTIME_CLASS}"
@@ -77,12 +76,22 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
     elif runtime_class and not names.is_subdomain(runtime_class):
         # which there are is the host's to say
         yield Fault("spec.runtimeClassName", names.MEANING[names.DNS_SUBDOMAIN], runtime_class)
+    if spec.get("dnsPolicy") == "None":
+        yield Fault("spec.dnsPolicy", "not supported by this release of podwright; remove it", "None")
     aliases = spec.get("hostAliases") or []
     for index, alias in enumerate(aliases):
-        if canonical_ip(alias["ip"]) is None:
+        ip = canonical_ip(alias["ip"])
+        if ip is None:
             yield Fault(f"spec.hostAliases[{index}].ip", "must be an IPv4 or IPv6 address", alias["ip"])
+        elif ip.startswith(_MAPPED):
+            reason = f"must not be an IPv4 address written as IPv6; write {ip.removeprefix(_MAPPED)}"
+            yield Fault(f"spec.hostAliases[{index}].ip", reason, alias["ip"])
     yield from _unique(aliases, lambda alias: canonical_ip(alias["ip"]), "spec.hostAliases", "ip")
     yield from probes.gate_faults_of(spec.get("readinessGates") or (), "spec.readinessGates")
+
+
+def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
+    yield from _host(spec)
     secrets = spec.get("imagePullSecrets") or []
     yield from _unique(secrets, lambda secret: secret["name"], "spec.imagePullSecrets", "name")
     given = spec.get("volumes") or []
@@ -122,6 +131,9 @@ def _unique_names(containers: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[
 
 
 def _container(container: dict[str, Any], field: str) -> Iterator[Fault]:
+    reason = names.image_fault(container.get("image") or "")
+    if reason:
+        yield Fault(f"{field}.image", reason, container["image"])
     yield from _unique(container.get("env") or [], lambda variable: variable["name"], f"{field}.env", "name")
     yield from env_sources.faults_of(container, field)
     ports = container.get("ports") or []

@@ -18,6 +18,10 @@ def _never(_: object) -> bool:
     return False
 
 
+def _is_unconfined(profile: object) -> bool:
+    return profile == {"type": "Unconfined"}
+
+
 class Refused(NamedTuple):
     """A field that this release refuses, unless its value asks for nothing that is not so anyway."""
 
@@ -75,13 +79,13 @@ REFUSED: dict[str, dict[str, Refused]] = {
     "SecurityContext": {
         "seLinuxOptions": Refused(_LABELS),
         "windowsOptions": Refused(_WINDOWS),
-        "appArmorProfile": Refused(_LABELS, lambda value: _type_of(value) == "Unconfined"),
+        "appArmorProfile": Refused(_LABELS, _is_unconfined),
     },
     "PodSecurityContext": {
         "seLinuxOptions": Refused(_LABELS),
         "seLinuxChangePolicy": Refused(_LABELS),
         "windowsOptions": Refused(_WINDOWS),
-        "appArmorProfile": Refused(_LABELS, lambda value: _type_of(value) == "Unconfined"),
+        "appArmorProfile": Refused(_LABELS, _is_unconfined),
     },
     "Volume": {
         **dict.fromkeys(("gitRepo", "ephemeral"), Refused(_OTHER_VOLUME, _never)),
@@ -152,11 +156,11 @@ SERVER_SET: dict[str, frozenset[str]] = {
 """Kind to the fields that an API server fills in: dropped, so that the output of ``kubectl get`` can be applied."""
 
 
-def _restart_policies(value: object) -> set[object]:
-    if not isinstance(value, list):
-        return {value}
-    return {item.get("restartPolicy") if isinstance(item, dict) else item for item in value}
-
-
-def _type_of(value: object) -> object:
-    return value.get("type") if isinstance(value, dict) else value
+def _restart_policies(value: object) -> set[str]:
+    """Return the words of a list of policies for CPU and memory; for whatever else stands there, the empty one."""
+    return {
+        str(item.get("restartPolicy"))
+        if isinstance(item, dict) and item.get("resourceName") in ("cpu", "memory")
+        else ""
+        for item in (value if isinstance(value, list) else [value])
+    }

@@ -44,7 +44,7 @@ class ImageVolume(_Object):
 
     reference: Image
     """Image reference; without a registry, docker.io."""
-    pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    pull_policy: Literal["", "Always", "IfNotPresent", "Never"] | None = None
     """Always for the tag `latest`, else IfNotPresent; asked when the pod is made."""
 
 

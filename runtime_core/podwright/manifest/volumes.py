@@ -22,6 +22,10 @@ def faults_of(volumes: list[dict[str, Any]], field: str) -> Iterator[Fault]:
         if path and ".." in path.split("/"):
             yield Fault(f"{here}.hostPath.path", "must not hold '..'", path)
         yield from _size_faults(volume.get("emptyDir") or {}, f"{here}.emptyDir.sizeLimit")
+        image = (volume.get("image") or {}).get("reference") or ""
+        reason = names.image_fault(image)
+        if reason:
+            yield Fault(f"{here}.image.reference", reason, image)
 
 
 def normal(volume: dict[str, Any]) -> dict[str, Any]:

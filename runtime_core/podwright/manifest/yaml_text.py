@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A strict reader of YAML documents that hold plain data; see ``load.py`` for why.
 
-The resolution of plain scalars is that of YAML 1.1, as Kubernetes' own reader has it: ``yes`` and ``on`` are true,
-``010`` is eight; but timestamps and base-60 numbers are strings.
+Plain scalars are what Kubernetes' own reader (sigs.k8s.io/yaml) makes of them, which is YAML 1.1 with Go's numbers:
+``y``, ``yes`` and ``on`` are true, ``010`` and ``0o10`` are eight; but timestamps, base-60 numbers and what no number
+of 64 bits can hold are strings.
 """
 
 import re
@@ -20,15 +21,17 @@ that make sense in a Pod."""
 _TAG = "tag:yaml.org,2002:"
 _WORDS: dict[str, bool | float | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
-    **dict.fromkeys(("no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
-_INTEGER = re.compile(r"[-+]?(0|0b[01][01_]*|0x[0-9a-fA-F][0-9a-fA-F_]*|0[0-7][0-7_]*|[1-9][0-9_]*)")
+_INTEGER = re.compile(r"[-+]?(?:0[bB]([01]+)|0[xX]([0-9a-fA-F]+)|0[oO]?([0-7]+)|([1-9][0-9]{0,19}|0))")
+_BASES = (2, 16, 8, 10)
+"""Of the groups of ``_INTEGER``."""
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_LONGEST_NUMBER = 128
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 
 class YamlTextError(Exception):
@@ -164,16 +167,20 @@ def _resolved(text: str) -> Any:
     """Return the value of a plain scalar."""
     if text in _WORDS:
         return _WORDS[text]
-    if len(text) > _LONGEST_NUMBER or text[0] not in "+-.0123456789":
+    if text[0] not in "+-.0123456789":
         return text
-    if _INTEGER.fullmatch(text):
-        return _integer(text.replace("_", ""))
-    return float(text) if _FLOAT.fullmatch(text) else text
+    digits = text if text[0] == "." else text.replace("_", "")
+    number: float | None = _integer(digits)
+    if number is None and _FLOAT.fullmatch(digits):
+        number = float(digits)
+    return text if number is None or number in (float("inf"), float("-inf")) else number
 
 
-def _integer(text: str) -> int:
-    sign = -1 if text.startswith("-") else 1
-    digits = text.lstrip("+-")
-    if digits.startswith(("0b", "0x")):
-        return sign * int(digits, 0)
-    return sign * int(digits, 8 if digits.startswith("0") else 10)
+def _integer(text: str) -> int | None:
+    """Return the integer of 64 bits that a text is, with a sign or without, or None."""
+    form = _INTEGER.fullmatch(text)
+    if form is None:
+        return None
+    base, digits = next((base, group) for base, group in zip(_BASES, form.groups(), strict=True) if group)
+    number = -int(digits, base) if text[0] == "-" else int(digits, base)
+    return number if _SMALLEST <= number <= _LARGEST else None
