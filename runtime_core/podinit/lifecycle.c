@@ -13,7 +13,7 @@ static void conclude(struct supervisor *supervisor, struct container *container,
 {
 	char reason[32], message[ACTION_TEXT + 64];
 	supervisor->dirty = true;
-	container->hooks[kind].done = true;
+	container->hooks[kind].done = !error;
 	if (error) {
 		snprintf(reason, sizeof reason, "Failed%sHook", titles[kind]);
 		snprintf(message, sizeof message, "%sHook failed: %s", titles[kind], error);

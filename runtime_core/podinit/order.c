@@ -31,7 +31,7 @@ bool order_start(struct supervisor *supervisor, int64_t now)
 		struct container *container = &supervisor->containers[i];
 		if (container->phase == PHASE_WAITING && now >= container->start_at && (turn || container->settled))
 			container_start(supervisor, container);
-		settled = settled && (container->settled || !turn);
+		settled = settled && (container->settled || container->phase == PHASE_RUNNING || !turn);
 		turn = turn && gives_way(container);
 	}
 	return settled;

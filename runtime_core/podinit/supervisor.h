@@ -57,7 +57,7 @@ struct probe {
 
 struct hook {
 	struct action_run run; // pid 0: none
-	bool done;	       // or there is none
+	bool done;	       // well, or there is none
 };
 
 // The way to a container's end.

@@ -98,6 +98,10 @@ def test_what_podinit_cannot_ask_a_helper_does():
     https = action(httpGet={"port": "web", "scheme": "HTTPS"}, timeoutSeconds=3)
     assert (https[0], https[1:4], https[5]) == ("helper", [sys.executable, "-I", "-S"], "http")
     assert (https[6], https[8]) == ("https://10.0.0.2:8080/", "3")
+    name = action(httpGet={"port": 1, "host": "db.example", "path": "/a"})
+    assert (name[0], name[6]) == ("helper", "http://db.example:1/a")
+    assert '"Host","[::1]:1"' in action(httpGet={"port": 1, "host": "::1"})[7]
+    assert action(tcpSocket={"port": "web", "host": "::1"})[5:] == ["tcp", "::1", "8080", "1"]
     assert action(grpc={"port": 9090})[5:] == ["grpc", "10.0.0.2", "9090", "", "1"]
     assert action(grpc={"port": 9090, "service": "a.B"})[5:] == ["grpc", "10.0.0.2", "9090", "a.B", "1"]
 
@@ -156,8 +160,8 @@ def get(**fields: Any) -> dict[str, Any]:
         ("livenessProbe", {"tcpSocket": {"port": 65536}}, ".tcpSocket.port"),
         ("livenessProbe", {"tcpSocket": {"port": "other"}}, ".tcpSocket.port"),
         ("livenessProbe", {"tcpSocket": {}}, ".tcpSocket.port"),
-        ("livenessProbe", get(host="localhost"), ".httpGet.host"),
-        ("livenessProbe", get(host="1.2.3.256"), ".httpGet.host"),
+        ("livenessProbe", get(host="a/b"), ".httpGet.host"),
+        ("livenessProbe", {"tcpSocket": {"port": 1, "host": "a b"}}, ".tcpSocket.host"),
         ("livenessProbe", get(scheme="FTP"), ".httpGet.scheme"),
         ("livenessProbe", get(path="/a b"), ".httpGet.path"),
         ("livenessProbe", get(path="a"), ".httpGet.path"),

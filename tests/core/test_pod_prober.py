@@ -132,6 +132,14 @@ def test_nobody_listens(tls: ssl.SSLContext) -> None:
         assert [path for path, _ in seen] == ["/200"]
 
 
+def test_a_connection_to_a_name() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert ask("tcp", "localhost", str(listener.getsockname()[1]), "5") == (0, "")
+    assert ask("tcp", "localhost", str(free_port()), "5") == (1, "[Errno 111] Connection refused")
+    code, words = ask("tcp", "none.invalid", "1", "5")
+    assert (code, words.startswith("[Errno -")) == (1, True)
+
+
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 

@@ -52,7 +52,8 @@ def test_hooks_run_around_a_containers_life(machine):
     assert "unchanged" in machine.apply(manifest).stdout
     edited = {**app, "env": [{"name": "A", "value": "1"}]}
     machine.apply({**manifest, "spec": {**manifest["spec"], "containers": [edited, other]}})
-    assert statuses(machine.pod("hooked"))["app"]["restartCount"] == 1
+    status = statuses(machine.pod("hooked"))["app"]
+    assert (status["restartCount"], status["stopSignal"]) == (1, "SIGINT")
     again = {**other, "env": [{"name": "A", "value": "1"}]}
     machine.apply({**manifest, "spec": {**manifest["spec"], "containers": [edited, again]}})
     eventually(lambda: machine.run("logs", "hooked", "-c", "other").stdout.split()[-1:] == ["begun"], "the log")

@@ -43,16 +43,14 @@ def log(pod: Pod) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def test_the_next_container_waits_for_post_start(pod: Pod) -> None:
-    add(pod, "one", post_start=command("sleep 0.5; echo one-begun >> /shared/log"))
+def test_the_next_container_waits_for_post_start_and_the_caller_does_not(pod: Pod) -> None:
+    add(pod, "one", post_start=command("until test -e /shared/go; do sleep 0.01; done; echo one-begun >> /shared/log"))
     add(pod, "two", post_start=command("echo two-begun >> /shared/log"))
-    ready = pod.spawn()
-    until(lambda: (pod.run_dir / "state.json").exists() and "running" in pod.status("one")["state"], "it does not run")
+    assert pod.start() == {"status": "ok"}
+    assert "running" in pod.status("one")["state"]
     assert (pod.status("one")["started"], pod.status("one")["ready"]) == (False, False)
     assert "waiting" in pod.status("two")["state"]
-    with open(ready) as pipe:
-        assert "ok" in pipe.readline()
-    pod.pid = pod.state()["supervisorPid"]
+    (pod.pod_dir / "shared/go").touch()
     until(lambda: pod.status("two")["ready"], "it does not get ready")
     assert log(pod) == ["one-begun", "two-begun"]
     assert pod.stop() == 0

@@ -26,7 +26,7 @@ class HTTPGetAction(Object):
     path: str | None = None
     """/ unless given."""
     host: str | None = None
-    """IPv4 address; the pod's unless given."""
+    """Address or name; the pod's address unless given."""
     scheme: Literal["", "HTTP", "HTTPS"] | None = None
     """HTTP unless given. HTTPS takes any certificate."""
     http_headers: list[HTTPHeader] | None = None
@@ -39,7 +39,7 @@ class TCPSocketAction(Object):
     port: int | str
     """Number, or name of one of the container's ports."""
     host: str | None = None
-    """IPv4 address; the pod's unless given."""
+    """Address or name; the pod's address unless given."""
 
 
 class ExecAction(Object):

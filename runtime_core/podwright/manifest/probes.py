@@ -71,6 +71,12 @@ def handler_faults_of(
             yield from _request_faults(given[name], names, where)
 
 
+def is_ipv4(text: str) -> bool:
+    """Tell whether it is an IPv4 address."""
+    parts = text.split(".")
+    return len(parts) == 4 and all(part.isdecimal() and part.isascii() and int(part) < 256 for part in parts)
+
+
 def _faults(probe: Mapping[str, Any], kind: str, field: str) -> Iterator[Fault]:
     if kind != "readinessProbe" and (probe.get("successThreshold") or 1) != 1:
         yield Fault(f"{field}.successThreshold", "must be 1, except of a readiness probe", probe["successThreshold"])
@@ -85,8 +91,8 @@ def _request_faults(handler: Mapping[str, Any], names: set[str], field: str) -> 
         yield Fault(f"{field}.port", "must be a number, or the name of one of the container's ports", port)
     elif isinstance(port, int) and not 1 <= port <= 65535:
         yield Fault(f"{field}.port", "must be from 1 to 65535", port)
-    if host and not _is_ipv4(host):
-        yield Fault(f"{field}.host", "must be an IPv4 address; leave it out for the pod's own", host)
+    if host and not _is_host(host):
+        yield Fault(f"{field}.host", "must be an address or the name of a host; leave it out for the pod's own", host)
     path = handler.get("path") or "/"
     if not _is_plain(path) or " " in path or not path.startswith("/"):
         yield Fault(f"{field}.path", "must start with '/' and hold only printable ASCII without spaces", path)
@@ -97,9 +103,8 @@ def _request_faults(handler: Mapping[str, Any], names: set[str], field: str) -> 
             yield Fault(f"{field}.httpHeaders[{index}].value", "must hold only printable ASCII", header["value"])
 
 
-def _is_ipv4(text: str) -> bool:
-    parts = text.split(".")
-    return len(parts) == 4 and all(part.isdecimal() and part.isascii() and int(part) < 256 for part in parts)
+def _is_host(text: str) -> bool:
+    return text.isascii() and all(sign.isalnum() or sign in "-._:" for sign in text)
 
 
 def _is_plain(text: str) -> bool:

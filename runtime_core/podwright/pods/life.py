@@ -9,6 +9,7 @@ from typing import Any
 from podwright.files import canonical_json
 from podwright.manifest.expand import expand
 from podwright.manifest.normalise import DEFAULT_MESSAGE_PATH
+from podwright.manifest.probes import is_ipv4
 from podwright.oci.mounts import Bind
 
 LIFE_VERSION = 1
@@ -70,7 +71,8 @@ def _probe_action(probe: Mapping[str, Any], container: Mapping[str, Any], addres
     if "httpGet" in probe:
         return _request("http", probe["httpGet"], container, address, agent=_PROBE_AGENT, timeout=timeout)
     handler = probe["tcpSocket"]
-    return ["tcp", handler.get("host", address), _port(handler["port"], container)]
+    host, port = handler.get("host", address), _port(handler["port"], container)
+    return ["tcp", host, port] if is_ipv4(host) else ["helper", *_helper("tcp", host, str(port), str(timeout))]
 
 
 def _hook(hook: Mapping[str, Any] | None, container: Mapping[str, Any], address: str) -> list[Any] | None:
@@ -97,10 +99,11 @@ def _request(
     """Return the action of an httpGet: by podinit itself, or by the helper what it does not know."""
     host, port = handler.get("host", address), _port(handler["port"], container)
     scheme = handler.get("scheme", "HTTP").lower()
-    headers = _headers(handler, f"{host}:{port}", agent)
-    url = f"{scheme}://{host}:{port}{handler['path']}"
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    headers = _headers(handler, authority, agent)
+    url = f"{scheme}://{authority}{handler['path']}"
     helper = _helper(kind, url, canonical_json(headers).decode(), str(timeout))
-    if scheme == "https":
+    if scheme == "https" or not is_ipv4(host):
         return ["helper", *helper]
     lines = [f"GET {handler['path']} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "Connection: close"]
     return [kind, host, port, "".join(f"{line}\r\n" for line in [*lines, ""]), helper]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program that ``podinit`` starts for one probe that it cannot make itself: TLS, redirections, gRPC.
+"""The program that ``podinit`` starts for one probe that it cannot make itself: TLS, names, redirections, gRPC.
 
 It is executed by its path, in the pod's network, and imports nothing but Python's own modules. Its exit code is that of
 an action (``podinit/action.h``), and what it prints says why.
@@ -31,9 +31,16 @@ _HEALTH = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out ``http URL HEADERS TIMEOUT``, ``send URL HEADERS TIMEOUT`` or ``grpc HOST PORT SERVICE TIMEOUT``."""
+    """Carry out one of these.
+
+    ``http URL HEADERS TIMEOUT``, ``send`` with the same, ``tcp HOST PORT TIMEOUT``, ``grpc HOST PORT SERVICE TIMEOUT``.
+    """
     kind, *rest = arguments
     try:
+        if kind == "tcp":
+            host, port, timeout = rest
+            socket.create_connection((host, int(port)), float(timeout)).close()
+            return GOOD
         if kind == "grpc":
             host, port, service, timeout = rest
             return _grpc(host, int(port), service, float(timeout))

@@ -122,6 +122,9 @@ def _container_status(record: Record, container: dict[str, Any], live: dict[str,
         "imageID": f"{image_name(image['reference'])}@{image['digest']}" if image else "",
         **resources.container_status(container),
     }
+    own_signal = container.get("lifecycle", {}).get("stopSignal")
+    if own_signal:
+        status["stopSignal"] = own_signal
     if live and live["containerID"]:
         status["containerID"] = f"podwright://{live['containerID']}"
     return status
