@@ -25,7 +25,7 @@ void event_add(const struct supervisor *supervisor, const struct container *cont
 	cleanup_fd int fd = open_file(supervisor);
 	time_text(time(NULL), now);
 	buffer_print(&line, "{\"time\":\"%s\",\"type\":\"%s\",\"reason\":\"%s\",\"container\":\"%s\",\"message\":", now, type,
-		     reason, container->name);
+		     reason, container ? container->name : "");
 	json_add_string(&line, message);
 	buffer_print(&line, "}\n");
 	if (fd >= 0 && !line.failed)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// events.log in the pod's folder: one JSON object a line, of what happened to a container.
+// events.log in the pod's folder: one JSON object a line, of what happened to a container, or (NULL) to the pod.
 #ifndef PODINIT_EVENT_H
 #define PODINIT_EVENT_H
 

@@ -2,6 +2,7 @@
 #include "order.h"
 
 #include "container.h"
+#include "event.h"
 
 #define EVICTION_GRACE 1 // seconds, as the kubelet's for a pod that has to go at once
 
@@ -40,6 +41,8 @@ bool order_start(struct supervisor *supervisor, int64_t now)
 static void end(struct supervisor *supervisor, enum ending ending)
 {
 	supervisor->ending = ending;
+	if (ending == ENDING_EVICTED)
+		event_add(supervisor, NULL, "Warning", "Evicted", supervisor->storage.exceeded);
 	containers_stop(supervisor, ending == ENDING_EVICTED ? EVICTION_GRACE : supervisor->plan.grace);
 }
 

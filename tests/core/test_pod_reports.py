@@ -27,9 +27,10 @@ def line(container: str, reason: str) -> str:
 def test_events_are_kubernetes(tmp_path: Path) -> None:
     assert events.read(str(tmp_path), record()) == []
     (tmp_path / "events.log.1").write_text(line("first", "Started"))
-    (tmp_path / "events.log").write_text(line("app", "Started") + line("app", "Killing") + '{"time": "20')
+    lines = [line("app", "Started"), line("app", "Killing"), line("", "Evicted"), '{"time": "20']
+    (tmp_path / "events.log").write_text("".join(lines))
     found = events.read(str(tmp_path), record())
-    assert [event["reason"] for event in found] == ["Started", "Started", "Killing"]
+    assert [event["reason"] for event in found] == ["Started", "Started", "Killing", "Evicted"]
     assert found[1] == {
         "apiVersion": "v1",
         "kind": "Event",
@@ -51,6 +52,7 @@ def test_events_are_kubernetes(tmp_path: Path) -> None:
         "count": 1,
     }
     assert found[0]["involvedObject"]["fieldPath"] == "spec.initContainers{first}"
+    assert "fieldPath" not in found[3]["involvedObject"], "it is of the pod itself"
 
 
 def test_a_condition_keeps_its_time_as_long_as_its_status(tmp_path: Path) -> None:

@@ -57,6 +57,9 @@ def test_what_a_container_writes_into_its_root_counts(pod: Pod) -> None:
     assert not evicted(pod)
     until(lambda: evicted(pod), "the eviction")
     assert state(pod)["message"] == "too much"
+    events = [json.loads(line) for line in (pod.pod_dir / "events.log").read_text().splitlines()]
+    (own,) = (event for event in events if event["reason"] == "Evicted")
+    assert (own["type"], own["container"], own["message"]) == ("Warning", "", "too much")
     for name in ("app", "other"):
         assert pod.terminated(name)["exitCode"] == 137
     assert pod.ask("update", containers=["app"], grace=0)["status"] == "ok"

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from podwright.cgroups.limits import Limits
-from podwright.cgroups.tree import Hierarchy
+from podwright.cgroups.tree import UNLIMITED, Hierarchy
 from podwright.cgroups.units import MIN_SHARES
 from podwright.errors import HostError
 
@@ -134,9 +134,9 @@ class CgroupManager:
         No group of a container may have more than that: v1 refuses a larger quota, and more memory would be a lie.
         """
         for hierarchy in self.hierarchies:
-            before = hierarchy.memory_limit(_group(uid))
-            most = None if pod.memory_max is None else max(pod.memory_max, before)
-            hierarchy.apply(_group(uid), pod._replace(cpu_quota_us=None, memory_max=most))
+            most = max(pod.memory_max or UNLIMITED, hierarchy.memory_limit(_group(uid)))
+            memory = None if most == UNLIMITED else most
+            hierarchy.apply(_group(uid), pod._replace(cpu_quota_us=None, memory_max=memory))
         yield
         for hierarchy in self.hierarchies:
             hierarchy.apply(_group(uid), pod)

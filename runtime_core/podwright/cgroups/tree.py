@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 GONE = (errno.ENOENT, errno.ENODEV)
 """What using a group says that was removed: before, or after its file was opened."""
-UNLIMITED = (1 << 63) - 1
-"""Bytes of memory that no limit is above."""
+UNLIMITED = 1 << 62
+"""Bytes: v1 has the largest number of whole pages for memory without a limit, which is more."""
 _RACES = 20  # another process may remove the empty parent just before we make a group in it
 
 
@@ -207,7 +207,7 @@ class Hierarchy:
     def memory_limit(self, group: str) -> int:
         """Return the bytes that a group may have now; UNLIMITED also where nobody counts them, or it is not there."""
         text = self._memory(group, self.memory_limit_file)
-        return int(text) if text.isdigit() else UNLIMITED
+        return min(int(text), UNLIMITED) if text.isdigit() else UNLIMITED
 
     def memory_in_use(self, group: str) -> int:
         """Return the bytes that a group has, without those of files that the kernel takes back first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from podwright.cgroups.tree import GONE, Hierarchy, Setting
+from podwright.cgroups.tree import GONE, UNLIMITED, Hierarchy, Setting
 from podwright.errors import HostError
 
 TYPE_CHECKING = False
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from podwright.cgroups.devices import DeviceRule
     from podwright.cgroups.limits import Limits
 
-_UNLIMITED = 1 << 62  # memory without a limit reads as the largest number of whole pages
 _FREEZE_TIMEOUT = 0.2
 
 
@@ -51,7 +50,7 @@ class V1Hierarchy(Hierarchy):
     def same(self, actual: str, wanted: str) -> bool:
         """Compare as the base does; "-1" reads back as a huge number."""
         if wanted == "-1" and actual.isdigit():
-            return int(actual) >= _UNLIMITED
+            return int(actual) >= UNLIMITED
         return super().same(actual, wanted)
 
     def confine_devices(

@@ -43,7 +43,7 @@ def print_events(events: list[dict[str, Any]]) -> None:
     """Print one line an event: how long ago, type, reason, the container, and what there is to say."""
     rows = [("AGE", "TYPE", "REASON", "CONTAINER", "MESSAGE")]
     for event in events:
-        container = event["involvedObject"]["fieldPath"].partition("{")[2].rstrip("}")
+        container = event["involvedObject"].get("fieldPath", "").partition("{")[2].rstrip("}")
         message = " ".join(event["message"].split())
         rows.append((_age(event["lastTimestamp"]), event["type"], event["reason"], container, message))
     _print_table(rows)

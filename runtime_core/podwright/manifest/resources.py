@@ -25,7 +25,18 @@ Container = Mapping[str, Any]
 Sums = dict[str, int]
 
 
-def faults_of(resources: Resources, field: str, *, of_pod: bool = False) -> Iterator[Fault]:
+def spec_faults_of(spec: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with the resources of a pod and of its containers."""
+    yield from _pod_faults(spec, "spec.resources")
+    never = spec.get("restartPolicy") == "Never"
+    for kind in ("initContainers", "containers"):
+        for index, container in enumerate(spec.get(kind) or ()):
+            field = f"spec.{kind}[{index}]"
+            yield from _faults(container.get("resources") or {}, f"{field}.resources")
+            yield from _resize_faults(container, field, init=kind == "initContainers", never=never)
+
+
+def _faults(resources: Resources, field: str, *, of_pod: bool = False) -> Iterator[Fault]:
     """Yield what is wrong with the resources of one container, or of the pod itself."""
     for kind in _KINDS:
         for name, value in (resources.get(kind) or {}).items():
@@ -45,17 +56,17 @@ def faults_of(resources: Resources, field: str, *, of_pod: bool = False) -> Iter
         yield Fault(field, "huge pages need cpu or memory beside them", sorted(named))
 
 
-def pod_faults_of(spec: Mapping[str, Any], field: str) -> Iterator[Fault]:
+def _pod_faults(spec: Mapping[str, Any], field: str) -> Iterator[Fault]:
     """Yield what is wrong with the pod's own resources, alone and beside those of its containers."""
     given = spec.get("resources") or {}
     containers = list(spec["containers"])
     everyone = [*containers, *(spec.get("initContainers") or ())]
     everything = [given, *(item.get("resources") or {} for item in everyone)]
     if any(_nano(value) is None for one in everything for kind in _KINDS for value in (one.get(kind) or {}).values()):
-        yield from faults_of(given, field, of_pod=True)  # sums need quantities: those of containers are told of anyway
+        yield from _faults(given, field, of_pod=True)  # sums need quantities: those of containers are told of anyway
         return
     own = _with_defaults(spec)
-    yield from faults_of(own, field, of_pod=True)
+    yield from _faults(own, field, of_pod=True)
     if not own:
         return
     for kind, what in (("requests", "requests"), ("limits", "limits")):
@@ -70,7 +81,7 @@ def pod_faults_of(spec: Mapping[str, Any], field: str) -> Iterator[Fault]:
                 yield Fault(f"spec.containers[{index}].resources.limits{in_brackets(name)}", reason, value)
 
 
-def resize_faults_of(container: Container, field: str, *, init: bool, never: bool) -> Iterator[Fault]:
+def _resize_faults(container: Container, field: str, *, init: bool, never: bool) -> Iterator[Fault]:
     """Yield what is wrong with a container's resizePolicy; ``never`` is whether the pod's restartPolicy is Never."""
     seen: set[str] = set()
     for index, item in enumerate(container.get("resizePolicy") or ()):

@@ -93,16 +93,12 @@ def _spec(spec: dict[str, Any]) -> Iterator[Fault]:
     containers = [(f"spec.containers[{index}]", container) for index, container in enumerate(spec["containers"])]
     init = [(f"spec.initContainers[{index}]", item) for index, item in enumerate(spec.get("initContainers") or ())]
     yield from _unique_names([*containers, *init])
-    yield from resources.pod_faults_of(spec, "spec.resources")
-    never = spec.get("restartPolicy") == "Never"
+    yield from resources.spec_faults_of(spec)
     for field, container in init:
         yield from restart.init_faults_of(container, field)
     for field, container in [*init, *containers]:
         yield from _container(container, field)
         yield from restart.faults_of(container, field)
-        yield from resources.faults_of(container.get("resources") or {}, f"{field}.resources")
-        first = field.startswith("spec.initContainers")
-        yield from resources.resize_faults_of(container, field, init=first, never=never)
         yield from probes.faults_of(container, field)
         yield from lifecycle.faults_of(
             container, field, grace=spec.get("terminationGracePeriodSeconds"), os=spec.get("os")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened to a pod's containers: the supervisor's ``events.log`` as Kubernetes' v1.Event."""
+"""What happened to a pod and its containers: the supervisor's ``events.log`` as Kubernetes' v1.Event."""
 
 import contextlib
 import json
@@ -23,7 +23,9 @@ def _entries(pod_dir: str) -> Iterator[dict[str, Any]]:
 
 
 def _event(entry: dict[str, Any], record: Record, number: int) -> dict[str, Any]:
-    first = any(item["name"] == entry["container"] for item in record.init_containers)
+    container = entry["container"]
+    first = any(item["name"] == container for item in record.init_containers)
+    field = {"fieldPath": f"spec.{'initContainers' if first else 'containers'}{{{container}}}"} if container else {}
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -34,7 +36,7 @@ def _event(entry: dict[str, Any], record: Record, number: int) -> dict[str, Any]
             "namespace": record.namespace,
             "name": record.name,
             "uid": record.uid,
-            "fieldPath": f"spec.{'initContainers' if first else 'containers'}{{{entry['container']}}}",
+            **field,
         },
         "type": entry["type"],
         "reason": entry["reason"],

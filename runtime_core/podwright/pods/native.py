@@ -316,7 +316,7 @@ class NativePods:
             container,
             ground.config,
             sandbox=Sandbox(record.uid, hostname_of(record.pod), pod_dir),
-            cgroup=Cgroup(groups.path(record.uid, name), cgroups, self._limits(record)[1][name]),
+            cgroup=Cgroup(groups.path(record.uid, name), cgroups, resources.container_limits_of(record, container)),
             user=settings.user_of(record, container, ground),
             security=rights,
             volumes=[*mounts.binds, message_bind(container, folder)],

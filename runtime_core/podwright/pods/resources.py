@@ -27,17 +27,31 @@ def limits_of(record: Record, pids_max: int | None) -> tuple[Limits, dict[str, L
     """Return the limits of the pod's cgroup, and of each container's. Raises HostError for unknown huge pages."""
     spec = record.pod["spec"]
     own = spec.get("resources", {})
-    sizes = _page_sizes()
     pod = pod_limits(
         [_numbers(container.get("resources", {})) for container in record.containers],
         pids_max,
         init=[(_numbers(item.get("resources", {})), is_sidecar(item)) for item in record.init_containers],
         own=_numbers(own),
     )
-    containers = {item["name"]: _container_limits(record, item, sizes) for item in record.all_containers}
+    containers = {item["name"]: container_limits_of(record, item) for item in record.all_containers}
     asked = {name: value for name, value in sums(spec, "limits").items() if name.startswith(HUGE_PAGES)}
     asked |= _huge(own.get("limits", {}))
-    return pod._replace(huge_pages=_pages(asked, sizes, "spec")), containers
+    return pod._replace(huge_pages=_pages(asked, _page_sizes(), "spec")), containers
+
+
+def container_limits_of(record: Record, container: Container) -> Limits:
+    """Return a container's limits: those of the pod where it has none of its own, or larger ones (before others)."""
+    shared = record.pod["spec"].get("resources", {}).get("limits", {})
+    resources = container.get("resources", {})
+    effective = dict(shared)
+    for name, value in resources.get("limits", {}).items():
+        if quantity.parse(value):
+            effective[name] = min(value, shared.get(name, value), key=quantity.parse)
+    privileged = bool(container.get("securityContext", {}).get("privileged"))
+    limits = container_limits(_numbers({**resources, "limits": effective}), all_devices=privileged)
+    sizes = _page_sizes()
+    pages = dict.fromkeys(sizes.values(), 0) | dict(_pages(_huge(effective), sizes, record.field_of(container)))
+    return limits._replace(huge_pages=tuple(sorted(pages.items())))
 
 
 def oom_score(record: Record, container: Container, host_memory: int) -> int:
@@ -81,20 +95,6 @@ def pod_status(spec: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     asked = found.get("requests")
     return {"resources": found, **({"allocatedResources": asked} if asked else {})}
-
-
-def _container_limits(record: Record, container: Container, sizes: Mapping[int, str]) -> Limits:
-    """Return a container's limits: those of the pod where it has none of its own, or larger ones (before others)."""
-    shared = record.pod["spec"].get("resources", {}).get("limits", {})
-    resources = container.get("resources", {})
-    effective = dict(shared)
-    for name, value in resources.get("limits", {}).items():
-        if quantity.parse(value):
-            effective[name] = min(value, shared.get(name, value), key=quantity.parse)
-    privileged = bool(container.get("securityContext", {}).get("privileged"))
-    limits = container_limits(_numbers({**resources, "limits": effective}), all_devices=privileged)
-    pages = dict.fromkeys(sizes.values(), 0) | dict(_pages(_huge(effective), sizes, record.field_of(container)))
-    return limits._replace(huge_pages=tuple(sorted(pages.items())))
 
 
 def _numbers(resources: Mapping[str, Any]) -> Resources:
