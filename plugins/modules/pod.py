@@ -29,8 +29,9 @@ options:
     description:
       - A file that holds the Pod, as YAML or JSON, on the control machine; a relative path is looked for as
         M(ansible.builtin.copy) does, in C(files/) first. The file may be a vault.
-      - Beside the Pod it may hold the ConfigMaps and Secrets that it names, as documents of the same YAML stream. They
-        are kept on the host, and removed with O(state=absent).
+      - Beside the Pod it may hold the ConfigMaps, Secrets and PersistentVolumeClaims that it names, as documents of the
+        same YAML stream. They are kept on the host, and removed with O(state=absent), but for the claims. These are
+        volumes, which only C(podwright delete pvc) removes, with their data.
       - It is not a template. Use O(definition=lookup('template', 'pod.yaml.j2') | from_yaml) for that.
     type: path
   remote_src:

@@ -59,11 +59,8 @@ def test_a_manifest_of_2_mib(host):
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
-        (
-            {"volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "x"}]},
-            "spec.containers[0].volumeMounts[0].subPath",
-        ),
-        ({"livenessProbe": {"grpc": {"port": 1}}}, "spec.containers[0].livenessProbe.grpc"),
+        ({"volumeDevices": [{"name": "v", "devicePath": "/dev/v"}]}, "spec.containers[0].volumeDevices"),
+        ({"stdin": True}, "spec.containers[0].stdin"),
         ({"securityContext": {"seLinuxOptions": {"level": "s0"}}}, "spec.containers[0].securityContext.seLinuxOptions"),
         ({"ports": [{"containerPort": 80, "hostPort": 80}]}, "spec.containers[0].ports[0].hostPort"),
         ({"resources": {"limits": {"nvidia.com/gpu": 1}}}, "spec.containers[0].resources.limits"),
