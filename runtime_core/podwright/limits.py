@@ -8,4 +8,4 @@ MAX_MANIFEST_SIZE = 1 << 20  # bytes
 MAX_ENV_VARS_PER_CONTAINER = 256
 MAX_RESTART_RULES = 20  # of a container
 MAX_EXIT_CODES = 255  # of a rule
-MAX_GRACE_PERIOD_SECS = 300
+MAX_GRACE_PERIOD_SECS = 86400  # a day; podinit has it too (plan.h)

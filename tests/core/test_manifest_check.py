@@ -84,7 +84,7 @@ def test_check_and_pydantic_accept_good_pods(manifest: dict[str, Any]) -> None:
         pod(terminationGracePeriodSeconds=True),
         pod(terminationGracePeriodSeconds=30.0),
         pod(terminationGracePeriodSeconds=-1),
-        pod(terminationGracePeriodSeconds=301),
+        pod(terminationGracePeriodSeconds=86401),
         pod(hostname="a\n"),
         pod(hostname="a" * 64),
         pod(enableServiceLinks=1),
@@ -119,7 +119,7 @@ def test_both_refuse(manifest: Any) -> None:
     [
         pod(containers=[{"name": f"c{index}", "image": "a"} for index in range(16)]),
         pod(terminationGracePeriodSeconds=0, hostname=None, tolerations=[{"operator": "Exists"}]),
-        pod(terminationGracePeriodSeconds=300),
+        pod(terminationGracePeriodSeconds=86400),
         with_container(env=[{"name": f"V{index}"} for index in range(256)]),
         with_container(resources={"limits": {"cpu": 0.5, "memory": "1Gi", "gpu": 1}}),
         with_metadata(name="a" * 253, labels={}, annotations={"": "é"}),

@@ -134,7 +134,7 @@ def test_any_manifest_is_normalised_or_refused_in_one_line_a_fault(manifest: Any
             '{"path": "a"}',
         ),
         (pod(terminationGracePeriodSeconds=30.5), "must be an integer (got 30.5)", None, 30.5),
-        (pod(terminationGracePeriodSeconds=301), "must be at most 300 (got 301)", None, 301),
+        (pod(terminationGracePeriodSeconds=86401), "must be at most 86400 (got 86401)", None, 86401),
         (pod(terminationGracePeriodSeconds=-1), "must be at least 0 (got -1)", None, -1),
         (pod(terminationGracePeriodSeconds="30"), "must be an integer (got '30')", None, "30"),
         (pod(restartPolicy="always"), "must be 'Always', 'OnFailure' or 'Never' (got 'always')", None, "always"),

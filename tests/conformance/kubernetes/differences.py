@@ -112,7 +112,7 @@ DIFFERENCES: dict[str, Difference] = {
             "….livenessProbe.terminationGracePeriodSeconds",
             "….startupProbe.terminationGracePeriodSeconds",
         ),
-        "at most five minutes, and never negative: a call waits that long",
+        "at most a day, and never negative: a call waits that long",
         "must be at ",
     ),
     "lines of /etc/hosts": Difference(
