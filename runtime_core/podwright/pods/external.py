@@ -128,6 +128,11 @@ def can_mount(path: str, option: str) -> bool:
         return False
 
 
+def is_recursive(path: str | None) -> bool:
+    """Tell whether a runtime (None: podinit itself) can make a mount read-only with all below it."""
+    return path is None or can_mount(path, "rro")
+
+
 def can_filter(path: str) -> bool:
     """Tell whether a runtime was built with seccomp; one that does not say so was not."""
     return _facts(path).seccomp

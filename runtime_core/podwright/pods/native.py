@@ -2,9 +2,8 @@
 """Pods as native containers: plans and cgroups made here, carried out by ``podinit supervise``."""
 
 import contextlib
-import hashlib
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from podwright.cgroups.hierarchy import detect
@@ -12,20 +11,15 @@ from podwright.cgroups.limits import Limits
 from podwright.cgroups.manager import SANDBOX, CgroupManager
 from podwright.config import Config
 from podwright.errors import AgentError, HostError
-from podwright.files import canonical_json, make_folders, write_atomic
+from podwright.files import make_folders, write_atomic
 from podwright.images.store import Image, ImageStore
 from podwright.manifest.config_volumes import is_config
-from podwright.manifest.expand import expand
 from podwright.manifest.lone import is_stopped
 from podwright.manifest.names import hostname_of
 from podwright.network import etc_files, host, veth
 from podwright.network.subnet import parse
-from podwright.oci.oom import allowed_oom_score_adj, host_memory
-from podwright.oci.plan import compile_plan
-from podwright.oci.spec import Cgroup, Sandbox, container_spec
 from podwright.plan.model import Problem
 from podwright.pods import conditions, external, members, resources, settings, volumes
-from podwright.pods.life import compile_life, message_bind
 from podwright.pods.ownership import group_of
 from podwright.pods.sources import Finder, Sources, containers_of
 from podwright.pods.status import pod_object
@@ -36,6 +30,7 @@ from podwright.trees import remove_tree
 
 if TYPE_CHECKING:
     from podwright.pods.claims import ClaimStore
+    from podwright.pods.container_plans import ContainerPlans
     from podwright.pods.facts import Facts
 
 SHM_SIZE = 64 << 20  # bytes of /dev/shm, as every container engine has it
@@ -73,6 +68,7 @@ class NativePods:
         claims.check(record, self._claims, self._store)
         runtime = external.chosen(self._config, record.pod)
         propagation.check(record, external=runtime is not None)
+        program = runtime.path if runtime else None
         sources, facts = self._sources(record), self._facts(record, self._gateway)  # in place of the pod's own address
         for field, container in containers_of(record.pod):
             variables = environment.declared(container, field, sources, facts)
@@ -83,7 +79,7 @@ class NativePods:
                 variables,
                 "",
                 self._claims,
-                recursive=_recursive(runtime.path if runtime else None),
+                recursive=lambda: external.is_recursive(program),
             )
         for volume in settings.volumes_of(record):
             projection.files(volume, sources, facts)
@@ -91,6 +87,7 @@ class NativePods:
     def create(self, record: Record, images: dict[str, Image]) -> None:
         """Make the sandbox and start all containers. What is there already of the pod is used or replaced."""
         from podwright.pods import claims
+        from podwright.pods.container_plans import write_json
         from podwright.pods.needed import image_volumes, volume_key
 
         address = self._addresses.lease(record.uid)
@@ -103,16 +100,15 @@ class NativePods:
         directories = groups.create(record.uid, *self._limits(record))
         wanted = external.chosen(self._config, record.pod)
         runtime = external.sandbox_entry(wanted, self._store.run_dir(record.uid), directories[SANDBOX])
+        plans = self._plans(record, groups, address, runtime)
         for container in record.all_containers:
-            name = container["name"]
-            image = images.get(name)
-            self._write_plan(record, container, image, directories[name], groups, address=address, runtime=runtime)
+            plans.write(container, images.get(container["name"]), directories[container["name"]])
         make_folders(f"{folder}/shm")
         make_folders(self._store.run_dir(record.uid))
         names = [volume["name"] for volume in image_volumes(record.pod)]
         layers = [[name, self._images.lower_dirs(images[volume_key(name)])] for name in names]
         plan = self._sandbox_plan(record, directories[SANDBOX], bridge.plan(record.uid, address), runtime, layers)
-        _write_json(f"{folder}/sandbox.json", plan)
+        write_json(f"{folder}/sandbox.json", plan)
         has_content = any(map(is_config, settings.volumes_of(record)))
         self.supervisor(record.uid).start((lambda pod: self._fill(record, pod)) if has_content else None)
 
@@ -145,12 +141,11 @@ class NativePods:
         """Write what the containers that restart will find, and the content of the pod's volumes."""
         runtime = external.recorded_entry(self._store.pod_dir(record.uid))
         address = self._addresses.all().get(record.uid, "") if restart else ""
+        plans = self._plans(record, groups, address, runtime)
         for container in record.all_containers:
             name = container["name"]
             if name in restart:
-                directories = groups.directories(record.uid, name)
-                image = images.get(name)
-                self._write_plan(record, container, image, directories, groups, address=address, runtime=runtime)
+                plans.write(container, images.get(name), groups.directories(record.uid, name))
         if any(map(is_config, settings.volumes_of(record))):
             with self.supervisor(record.uid).folder() as pod:
                 self._fill(record, pod)
@@ -209,10 +204,24 @@ class NativePods:
 
         return Facts(record.pod, record.uid, address, self._gateway, self._config.root)
 
-    def _declared(self, record: Record, container: dict[str, Any], where: str, address: str) -> dict[str, str]:
+    def _plans(
+        self, record: Record, groups: CgroupManager, address: str, runtime: dict[str, Any] | None
+    ) -> "ContainerPlans":
+        from podwright.pods.container_plans import ContainerPlans
         from podwright.pods.environment import declared
 
-        return declared(container, where, self._sources(record), self._facts(record, address))
+        sources, facts = self._sources(record), self._facts(record, address)
+        return ContainerPlans(
+            record,
+            self._store.pod_dir(record.uid),
+            self._config.root,
+            self._images,
+            self._claims,
+            groups,
+            address,
+            runtime,
+            lambda container, where: declared(container, where, sources, facts),
+        )
 
     def _fill(self, record: Record, pod: str) -> None:
         """Write the files of configuration into the pod's folder, as its supervisor sees it: into memory."""
@@ -285,72 +294,3 @@ class NativePods:
         }
         for name, text in files.items():
             write_atomic(f"{folder}/{name}", text.encode(), mode=0o644, sync=False)
-
-    def _write_plan(
-        self,
-        record: Record,
-        container: dict[str, Any],
-        image: Image | None,
-        cgroups: list[str],
-        groups: CgroupManager,
-        *,
-        address: str,
-        runtime: dict[str, Any] | None,
-    ) -> None:
-        from podwright.oci.exec_plan import compile_command
-        from podwright.pods.volume_mounts import mounts_of
-
-        name = container["name"]
-        grace = record.pod["spec"]["terminationGracePeriodSeconds"]
-        pod_dir = self._store.pod_dir(record.uid)
-        folder = f"{pod_dir}/containers/{name}"
-        ground = settings.ground_of(container, image, self._images)
-        rights = settings.security_settings(record, container)
-        seccomp = settings.seccomp_filter(record, container, rights, self._config.root)
-        where = next(field for field, item in containers_of(record.pod) if item["name"] == name)
-        declared = self._declared(record, container, where, address)
-        recursive = _recursive(runtime["path"] if runtime else None)
-        mounts = mounts_of(record, container, where, declared, pod_dir, self._claims, recursive=recursive)
-        spec = container_spec(
-            record.pod,
-            container,
-            ground.config,
-            sandbox=Sandbox(record.uid, hostname_of(record.pod), pod_dir),
-            cgroup=Cgroup(groups.path(record.uid, name), cgroups, resources.container_limits_of(record, container)),
-            user=settings.user_of(record, container, ground),
-            security=rights,
-            volumes=[*mounts.binds, message_bind(container, folder)],
-            oom_score_adj=allowed_oom_score_adj(resources.oom_score(record, container, host_memory())),
-            declared=declared,
-            expand=expand,
-        )
-        plan = compile_plan(
-            spec,
-            name=name,
-            spec_hash=hashlib.sha256(canonical_json([container, ground.identity])).hexdigest(),
-            stop_signal=settings.stop_signal_of(container, ground),
-            lower=ground.layers,
-            cgroups=cgroups,
-            oom_events=groups.oom_events(record.uid, name),
-            seccomp=seccomp,
-            sub_paths=mounts.sub_paths,
-        )
-        command = compile_command(spec, cgroups=cgroups, seccomp=seccomp)
-        for part in ("rootfs", "rw", "logs"):
-            make_folders(f"{folder}/{part}")
-        if runtime:
-            spec = external.complete(spec, runtime, settings.localhost_profile(record, container, self._config.root))
-        _write_json(f"{folder}/config.json", spec)
-        _write_json(f"{folder}/plan.json", plan)
-        _write_json(f"{folder}/exec.json", command)
-        _write_json(f"{folder}/life.json", compile_life(container, address, grace))
-
-
-def _recursive(runtime: str | None) -> Callable[[], bool]:
-    """Return the question whether a runtime (the program, None for podwright's own) makes mounts read-only deeply."""
-    return lambda: runtime is None or external.can_mount(runtime, "rro")
-
-
-def _write_json(path: str, value: object) -> None:
-    """Write a file that is made anew after a crash, and so need not survive one."""
-    write_atomic(path, canonical_json(value), sync=False)
