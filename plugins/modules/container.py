@@ -83,7 +83,9 @@ options:
     type: list
     elements: dict
   resources:
-    description: C(limits) and C(requests) of C(cpu) and C(memory). They change while the container runs.
+    description:
+      - C(limits) and C(requests) of C(cpu) and C(memory). They change while the container runs.
+      - Where there were none, or will be none, the quality of service class is another, and the container is made anew.
     type: dict
   security_context:
     description:

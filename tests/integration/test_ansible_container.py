@@ -27,7 +27,8 @@ def process(machine):
 
 
 def test_the_life_of_a_container(machine, playing):
-    first = playing(web("made"), web("again"))
+    less = {"limits": {"memory": "32Mi"}}  # not none, whose addition is another class of service
+    first = playing(web("made", resources=less), web("again", resources=less))
     assert [first.results[name]["action"] for name in ("made", "again")] == ["create", "none"]
     assert (first.changed, first.results["again"]["container"]["status"]["phase"]) == (1, "Running")
 
@@ -35,6 +36,7 @@ def test_the_life_of_a_container(machine, playing):
     limits = {"limits": {"memory": "64Mi"}}
     predicted = playing(web("limits", resources=limits), options=("--check", "--diff"))
     assert predicted.changed == 1
+    assert '-resources.limits[memory]: "32Mi"' in predicted.text
     assert '+resources.limits[memory]: "64Mi"' in predicted.text
     real = playing(web("limits", resources=limits))
     assert real.results["limits"]["changes"] == predicted.results["limits"]["changes"]

@@ -169,7 +169,7 @@ def test_an_edited_config_map_is_swapped_in_place(machine: Host) -> None:
     apply(machine, mounted(volume), config_map("settings", **{"a.conf": "one", "old": "x"}))
     assert inside(machine, "mounted", "cat /config/a.conf; readlink /config/a.conf") == "one..data/a.conf\n"
     before = inside(machine, "mounted", "readlink /config/..data")
-    edit = config_map("settings", **{"a.conf": "two", "new": "y"})
+    edit = config_map("settings", **{"a.conf": "two", "new": "z"})
     planned = apply(machine, mounted(volume), edit, options=("--dry-run",)).stdout
     assert "spec.volumes[config].configMap" in planned
     assert "(in-place)" in planned
