@@ -136,6 +136,15 @@ def disk(folder: Path, size: int) -> Iterator[Path]:
         yield place
     finally:
         unmount_below(place)
+        unmount(place)
+
+
+def unmount(place: Path) -> None:
+    """Unmount a file system, which is in use until the last layers are on it."""
+    deadline = time.monotonic() + 60
+    while subprocess.run(["umount", place], stderr=subprocess.DEVNULL).returncode and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if os.path.ismount(place):
         run("umount", place)
 
 
