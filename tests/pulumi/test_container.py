@@ -143,7 +143,10 @@ def test_null_and_empty_fields_are_left_out():
         ({"image": None}, "image: required, but missing (or give a rootfs, a directory of the host)"),
         ({"imagePullPolicy": "Sometimes"}, "imagePullPolicy: must be "),
         ({"env": [{"name": "A", "value": 1.0}]}, "env[0].value: must be a string; put it in quotes"),
-        ({"volumes": [{"name": "v", "nfs": {"server": "x", "path": "/"}}]}, "volumes[0].nfs: not supported by this release"),
+        (
+            {"volumes": [{"name": "v", "nfs": {"server": "x", "path": "/"}}]},
+            "volumes[0].nfs: not supported by this release",
+        ),
         ({"name": "Not_A_Name"}, "name: must be lower case"),
     ],
 )
