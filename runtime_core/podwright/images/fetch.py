@@ -117,7 +117,7 @@ class Fetch:
 
     def _stream(self, ingest: Ingest, blob: Descriptor, diff_id: str | None) -> None:
         stored, unpacked = self._layout.has(blob), self._is_unpacked(diff_id)
-        if stored and unpacked:
+        if stored and unpacked and diff_id:  # what is used is the layer; of a blob alone every byte is looked at
             self._progress.advance(blob.digest, blob.size)
             return
         with closing(self._layout.chunks(blob.digest) if stored else self._chunks(ingest, blob)) as chunks:

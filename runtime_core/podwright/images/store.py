@@ -195,7 +195,6 @@ class ImageStore:
     def _config(self, fetch: "Fetch", manifest: Manifest, platform: Platform | None) -> dict[str, Any]:
         """Return the configuration; its blob comes first, for it tells what the layers are."""
         if not self.layout.read(manifest.config.digest):  # missing, or damaged
-            self.layout.discard(manifest.config.digest)
             fetch.run([(manifest.config, None)])
         data = self.layout.read(manifest.config.digest)
         if not data:
