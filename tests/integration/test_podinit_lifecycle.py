@@ -176,6 +176,7 @@ def test_an_update_runs_pre_stop_and_post_start(pod: Pod) -> None:
     add(pod, "app", **hooks)
     pod.start()
     pod.wait_for_output("app", "up")
+    until(lambda: log(pod) == ["begun"], "its hook does not end")
     assert pod.ask("update", containers=["app"], grace=30)["status"] == "ok"
     until(lambda: len(log(pod)) == 4, "it does not start anew")
     assert log(pod) == ["begun", "pre", "app-told", "begun"]
