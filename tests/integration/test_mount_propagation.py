@@ -45,6 +45,13 @@ def mount(*words: str | Path) -> None:
     subprocess.run(["mount", *words], check=True)
 
 
+def appear(path: Path, text: str) -> None:
+    """Write a file that somebody waits for: it is never there without its content."""
+    coming = path.with_name("coming")
+    coming.write_text(text)
+    coming.rename(path)
+
+
 def seeing(script: str, mode: str | None = None, **fields: Any) -> dict[str, Any]:
     propagation = {"mountPropagation": mode} if mode else {}
     return container("app", script, volumeMounts=[{"name": "data", "mountPath": "/data", **propagation}], **fields)
@@ -75,7 +82,7 @@ def test_what_the_host_mounts_later_shows_only_where_it_is_asked_for(
     machine.apply(pod("blind", seeing(look), volumes=on_host(shared), **named))
     eventually(lambda: "ready" in machine.runtime.logs("blind"), "its start")
     mount("-t", "tmpfs", "later", shared / "sub")
-    (shared / "sub/file").write_text("of the host\n")
+    appear(shared / "sub/file", "of the host\n")
     assert said(machine) == ["of the host"]
     (shared / "over").touch()
     assert said(machine, "blind") == ["ready"]
